@@ -1,0 +1,161 @@
+//! The chunked transfer coding, RFC 9112 7.1.
+
+use memchr::memchr;
+
+/// Takes a chunked body apart as it arrives.
+#[derive(Clone, Debug, Default)]
+pub struct Chunked {
+    state: State,
+}
+
+/// Why a body is not chunked as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkedError {
+    /// A chunk does not begin with its length in hexadecimal digits.
+    #[error("a chunk has no length")]
+    NoLength,
+    /// The line with a chunk's length does not end within the limit.
+    #[error("the line with a chunk's length is longer than {MAX_LINE} bytes")]
+    LineTooLong,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// In the line with the length: digits seen, their value, whether the digits are over, bytes of the line.
+    Length {
+        any: bool,
+        value: u64,
+        over: bool,
+        line: usize,
+    },
+    Data(u64),
+    /// The line end after the data.
+    AfterData,
+    Ended,
+    #[default]
+    Start,
+}
+
+impl Chunked {
+    /// A body before its first byte.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of the body and hands each piece of data in them to `data`. Whether the body goes on;
+    /// trailer fields are not read.
+    ///
+    /// # Errors
+    ///
+    /// The body is not chunked. The data before that was handed over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gstmjpeghttp::http::Chunked;
+    ///
+    /// let mut body = Vec::new();
+    /// let goes_on = Chunked::new().decode(b"3\r\nabc\r\n0\r\n\r\n", |data| body.extend_from_slice(data));
+    /// assert_eq!((goes_on, body.as_slice()), (Ok(false), b"abc".as_slice()));
+    /// ```
+    pub fn decode(&mut self, mut bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ChunkedError> {
+        while let Some((first, rest)) = bytes.split_first() {
+            match self.state {
+                State::Start => self.state = State::Length { any: false, value: 0, over: false, line: 0 },
+                State::Length { any, value, over, line } => {
+                    self.state = length(*first, any, value, over, line)?;
+                    bytes = rest;
+                }
+                State::Data(left) => {
+                    let len = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                    data(&bytes[..len]);
+                    bytes = &bytes[len..];
+                    self.state = match left - len as u64 {
+                        0 => State::AfterData,
+                        left => State::Data(left),
+                    };
+                }
+                State::AfterData => {
+                    // The line end, CRLF or LF alone; where it is missing, the next length begins.
+                    let end = memchr(b'\n', &bytes[..bytes.len().min(2)]);
+                    match (first, end) {
+                        (b'\r', None) if rest.is_empty() => bytes = rest,
+                        (b'\r' | b'\n', Some(end)) => {
+                            bytes = &bytes[end + 1..];
+                            self.state = State::Start;
+                        }
+                        _ => self.state = State::Start,
+                    }
+                }
+                State::Ended => break,
+            }
+        }
+        Ok(self.state != State::Ended)
+    }
+}
+
+/// Takes one byte of the line with a chunk's length.
+fn length(byte: u8, any: bool, value: u64, over: bool, line: usize) -> Result<State, ChunkedError> {
+    if line >= MAX_LINE {
+        return Err(ChunkedError::LineTooLong);
+    }
+    let line = line + 1;
+    let digit = char::from(byte).to_digit(16).filter(|_| !over);
+    match (byte, digit) {
+        (_, Some(digit)) => {
+            let value = value.checked_mul(16).and_then(|value| value.checked_add(digit.into()));
+            let value = value.ok_or(ChunkedError::NoLength)?;
+            Ok(State::Length { any: true, value, over, line })
+        }
+        (b'\n', _) if any => Ok(if value == 0 { State::Ended } else { State::Data(value) }),
+        // Blanks before the digits, and after them blanks, the carriage return and extensions.
+        (b' ' | b'\t' | b'\r' | b'\n', _) if !any => Ok(State::Length { any, value, over, line }),
+        (b' ' | b'\t' | b'\r' | b';', _) => Ok(State::Length { any, value, over: true, line }),
+        _ if over => Ok(State::Length { any, value, over, line }),
+        _ => Err(ChunkedError::NoLength),
+    }
+}
+
+/// Longest line with a chunk's length, in bytes. Chosen: 16 digits and room for extensions, which nobody sends.
+const MAX_LINE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(pieces: &[&[u8]]) -> (Result<bool, ChunkedError>, Vec<u8>) {
+        let (mut chunked, mut body, mut result) = (Chunked::new(), Vec::new(), Ok(true));
+        for piece in pieces {
+            result = chunked.decode(piece, |data| body.extend_from_slice(data));
+        }
+        (result, body)
+    }
+
+    #[test]
+    fn chunks_are_joined_however_they_are_cut() {
+        let stream = b"4\r\nWiki\r\n5;name=value\r\npedia\r\n00A\r\n in chunks\r\n0\r\n\r\n";
+        for cut in 0..stream.len() {
+            let (result, body) = decode(&[&stream[..cut], &stream[cut..]]);
+            assert_eq!((result, body.as_slice()), (Ok(false), b"Wikipedia in chunks".as_slice()), "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+        assert_eq!(decode(&bytes).1, b"Wikipedia in chunks");
+    }
+
+    #[test]
+    fn line_feeds_alone_blanks_and_missing_line_ends_are_read() {
+        assert_eq!(decode(&[b" 3 \nabc\n2\nde1\nf\n0\n"]), (Ok(false), b"abcdef".to_vec()));
+    }
+
+    #[test]
+    fn a_length_that_is_none_is_an_error() {
+        assert_eq!(decode(&[b"3\r\nabc\r\n--frame\r\n"]), (Err(ChunkedError::NoLength), b"abc".to_vec()));
+        assert_eq!(decode(&[b"11111111111111111\r\n"]).0, Err(ChunkedError::NoLength));
+    }
+
+    #[test]
+    fn an_endless_line_is_an_error() {
+        let line = [b"1;".to_vec(), vec![b'x'; MAX_LINE]].concat();
+        assert_eq!(decode(&[&line]).0, Err(ChunkedError::LineTooLong));
+    }
+}

@@ -1,0 +1,15 @@
+//! HTTP as cameras speak it, which is not quite HTTP.
+//!
+//! [`ResponseHead::parse`] reads a response head that well-kept HTTP libraries refuse (nameless lines, `ICY`, line
+//! feeds alone, lengths of -1), [`MediaType`] a Content-Type with its parameters, [`Chunked`] takes the chunks apart,
+//! also where the response calls itself HTTP/1.0.
+//!
+//! Nothing here does input or output, waits, or reads a clock.
+
+mod chunked;
+mod media_type;
+mod response;
+
+pub use chunked::{Chunked, ChunkedError};
+pub use media_type::MediaType;
+pub use response::{HeadError, ResponseHead};

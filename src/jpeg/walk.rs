@@ -1,0 +1,260 @@
+//! The incremental marker walk, ITU-T T.81 B.1 and B.2.
+
+use memchr::memchr;
+
+use super::Header;
+
+/// Walks over a picture that arrives in pieces.
+///
+/// The caller keeps the bytes and hands over all that it has of the picture each time, with the place in its buffer
+/// where the picture starts; the walk goes on where it stopped, so each byte is looked at once. Segments are stepped
+/// over unread, which is what keeps thumbnails and comments from being taken for the picture's end.
+///
+/// # Examples
+///
+/// ```
+/// use gstmjpeghttp::jpeg::{Step, Walk};
+///
+/// let mut walk = Walk::new();
+/// assert_eq!(walk.step(&[0xff, 0xd8], 0), Step::More);
+/// assert_eq!(walk.step(&[0xff, 0xd8, 0xff, 0xe1, 0xff, 0xff], 0), Step::More);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Walk {
+    state: State,
+    /// Offset, from the picture's start, of the next byte to look at.
+    at: usize,
+    header: Option<Header>,
+    scanned: bool,
+    clean: bool,
+}
+
+/// Where a walk has got to. Offsets count from the picture's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The picture goes on; call again with more bytes.
+    More,
+    /// The picture is complete and has this many bytes, the EOI marker included.
+    End(usize),
+    /// At this offset stands what no picture has there.
+    Damaged(usize, Damage),
+}
+
+/// Why bytes are not a whole JPEG picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// There are no bytes.
+    #[error("it is empty")]
+    Empty,
+    /// It does not begin with a start of image.
+    #[error("it is not a JPEG picture")]
+    NotJpeg,
+    /// It ends before its end of image.
+    #[error("the picture is cut short")]
+    Truncated,
+    /// A second picture starts before the first has ended: the rest of the first is missing.
+    #[error("another picture starts inside it")]
+    StartInside,
+    /// A segment whose length is smaller than the length field itself.
+    #[error("a segment has an impossible length")]
+    SegmentLength,
+    /// A frame header without width or components, too short to hold them, or after the picture's data.
+    #[error("the frame header makes no sense")]
+    FrameHeader,
+    /// Picture data or the end of image came before any frame header.
+    #[error("it has no frame header")]
+    NoFrameHeader,
+    /// The end of image came before any picture data.
+    #[error("it has no picture data")]
+    NoScan,
+    /// It is longer than the reader accepts.
+    #[error("it is larger than the limit")]
+    TooLarge,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Start,
+    /// Between segments: the next byte begins a marker.
+    Marker,
+    /// Entropy-coded data after a start of scan.
+    Scan,
+    Ended(usize),
+    Failed(usize, Damage),
+}
+
+impl Walk {
+    /// A walk before its picture's first byte.
+    pub fn new() -> Self {
+        Self { state: State::Start, at: 0, header: None, scanned: false, clean: true }
+    }
+
+    /// The frame header, once the walk has passed it.
+    pub fn header(&self) -> Option<Header> {
+        self.header
+    }
+
+    /// Whether every segment so far followed directly on the one before, as the standard wants it. A walk that had
+    /// to search for a marker may have been led astray by a damaged length.
+    pub fn is_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// Walks on over the picture that starts at `buffer[start]`, as far as the bytes go. Once it has answered
+    /// [`Step::End`] or [`Step::Damaged`] it answers the same for ever.
+    pub fn step(&mut self, buffer: &[u8], start: usize) -> Step {
+        let picture = buffer.get(start..).unwrap_or_default();
+        loop {
+            let went_on = match self.state {
+                State::Start => self.start(picture),
+                State::Marker => self.marker(picture),
+                State::Scan => self.scan(picture),
+                State::Ended(len) => return Step::End(len),
+                State::Failed(at, damage) => return Step::Damaged(at, damage),
+            };
+            if went_on.is_none() {
+                return Step::More;
+            }
+        }
+    }
+
+    // The three below answer `None` when they need more bytes than there are.
+
+    fn start(&mut self, picture: &[u8]) -> Option<()> {
+        match picture {
+            [0xff, 0xd8, ..] => {
+                self.at = 2;
+                self.state = State::Marker;
+            }
+            [] | [0xff] => return None,
+            _ => self.fail(Damage::NotJpeg),
+        }
+        Some(())
+    }
+
+    fn marker(&mut self, picture: &[u8]) -> Option<()> {
+        let rest = picture.get(self.at..)?;
+        let Some(skipped) = memchr(0xff, rest) else {
+            self.clean &= rest.is_empty();
+            self.at = picture.len();
+            return None;
+        };
+        self.clean &= skipped == 0;
+        self.at += skipped;
+        // B.1.1.2: any number of fill bytes FF may stand before a marker. 00 makes FF data, which only a walk that
+        // was led astray meets here: it searches on.
+        match *picture.get(self.at + 1)? {
+            0xff => self.at += 1,
+            0x00 => {
+                self.clean = false;
+                self.at += 2;
+            }
+            0x01 | 0xd0..=0xd7 => self.at += 2,
+            0xd8 => self.fail(Damage::StartInside),
+            0xd9 => self.end(),
+            code => return self.segment(picture, code),
+        }
+        Some(())
+    }
+
+    fn segment(&mut self, picture: &[u8], code: u8) -> Option<()> {
+        let len = picture.get(self.at + 2..self.at + 4)?;
+        let len = usize::from(u16::from_be_bytes([len[0], len[1]]));
+        if len < 2 {
+            self.fail(Damage::SegmentLength);
+            return Some(());
+        }
+        if is_frame_header(code) {
+            if self.scanned || len < 2 + Header::LEN {
+                self.fail(Damage::FrameHeader);
+                return Some(());
+            }
+            let fields = picture.get(self.at + 4..self.at + 4 + Header::LEN)?;
+            let fields = fields.try_into().expect("the range has that length");
+            let Some(header) = Header::parse(fields) else {
+                self.fail(Damage::FrameHeader);
+                return Some(());
+            };
+            self.header = Some(header);
+        }
+        let end = self.at + 2 + len;
+        if self.scanned {
+            // Between scans stand only tables, none of which holds a start of image: finding one means that a
+            // damaged byte in the data passed for a marker and that the step would carry us into the next picture.
+            let body = picture.get(self.at + 4..end.min(picture.len()))?;
+            if let Some(inside) = memchr::memmem::find(body, &super::START) {
+                self.at += 4 + inside;
+                self.fail(Damage::StartInside);
+                return Some(());
+            }
+            picture.get(..end)?;
+        }
+        self.at = end;
+        if code == START_OF_SCAN {
+            if self.header.is_none() {
+                self.fail(Damage::NoFrameHeader);
+                return Some(());
+            }
+            self.scanned = true;
+            self.state = State::Scan;
+        }
+        Some(())
+    }
+
+    fn scan(&mut self, picture: &[u8]) -> Option<()> {
+        let mut at = self.at;
+        loop {
+            let rest = picture.get(at..)?;
+            let Some(skipped) = memchr(0xff, rest) else {
+                self.at = picture.len();
+                return None;
+            };
+            at += skipped;
+            self.at = at;
+            match *picture.get(at + 1)? {
+                // Fill byte; the marker's own FF may be the next one.
+                0xff => at += 1,
+                // B.1.1.5: stuffed zero, restart markers; TEM and reserved codes (01-BF) mean nothing here.
+                0x00..=0xbf | 0xd0..=0xd7 => at += 2,
+                0xd8 => {
+                    self.fail(Damage::StartInside);
+                    return Some(());
+                }
+                0xd9 => {
+                    self.end();
+                    return Some(());
+                }
+                _ => {
+                    self.state = State::Marker;
+                    return Some(());
+                }
+            }
+            self.at = at;
+        }
+    }
+
+    fn end(&mut self) {
+        if self.scanned {
+            self.state = State::Ended(self.at + 2);
+        } else {
+            self.fail(Damage::NoScan);
+        }
+    }
+
+    fn fail(&mut self, damage: Damage) {
+        self.state = State::Failed(self.at, damage);
+    }
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const START_OF_SCAN: u8 = 0xda;
+
+/// Table B.1: C0 to CF are frame headers, but for Huffman tables (C4), JPG (C8) and arithmetic conditioning (CC).
+fn is_frame_header(code: u8) -> bool {
+    matches!(code, 0xc0..=0xcf) && !matches!(code, 0xc4 | 0xc8 | 0xcc)
+}

@@ -1,0 +1,5 @@
+//! JPEG over HTTP.
+
+pub mod http;
+pub mod jpeg;
+pub mod multipart;

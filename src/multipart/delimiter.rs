@@ -1,0 +1,125 @@
+//! The delimiter that a stream turns out to use, whatever its response head says.
+
+use memchr::memmem;
+
+use crate::jpeg;
+
+/// Learns the delimiter from the lines that precede pictures.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Delimiter {
+    text: Option<Vec<u8>>,
+}
+
+/// Whether something stands at a place, as far as the bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Yes,
+    No,
+    /// The bytes end before that is decided.
+    Unknown,
+}
+
+impl Delimiter {
+    /// Remembers a delimiter line, blanks and line end taken off. Kasa ends every delimiter with the two dashes that
+    /// should mark the last one only, so they do not count.
+    pub(super) fn learn(&mut self, line: &[u8]) {
+        let text = line.strip_suffix(b"--").unwrap_or(line);
+        if text.len() > DASHES.len() && self.text.as_deref() != Some(text) {
+            self.text = Some(text.to_vec());
+        }
+    }
+
+    /// The delimiter last seen, as it stands in the stream.
+    pub(super) fn text(&self) -> Option<&[u8]> {
+        self.text.as_deref()
+    }
+
+    /// Whether a line, blanks and line end taken off, is the delimiter last seen.
+    pub(super) fn is(&self, line: &[u8]) -> bool {
+        self.text.as_ref().is_some_and(|text| line.starts_with(text))
+    }
+
+    /// Where the delimiter last seen first stands in `bytes`.
+    pub(super) fn find_in(&self, bytes: &[u8]) -> Option<usize> {
+        memmem::find(bytes, self.text.as_ref()?)
+    }
+
+    /// Whether a part ends where `after` begins: line ends or none, then the delimiter, or without it the next head.
+    pub(super) fn follows(&self, after: &[u8]) -> Found {
+        let blank = after.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        if blank > MAX_BLANKS {
+            return Found::No;
+        }
+        let rest = &after[blank..];
+        let delimiter = self.text.as_deref().unwrap_or(DASHES);
+        starts_with(rest, delimiter, |a, b| a == b).or(starts_with(rest, NEXT_HEAD, |a, b| a.eq_ignore_ascii_case(b)))
+    }
+
+    /// Like [`follows`](Self::follows), where also the next picture may follow at once.
+    pub(super) fn or_picture_follows(&self, after: &[u8]) -> Found {
+        self.follows(after).or(starts_with(after, &jpeg::START, |a, b| a == b))
+    }
+}
+
+impl Found {
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+}
+
+fn starts_with(bytes: &[u8], wanted: &[u8], same: impl Fn(&u8, &u8) -> bool) -> Found {
+    if !bytes.iter().zip(wanted).all(|(a, b)| same(a, b)) {
+        Found::No
+    } else if bytes.len() < wanted.len() {
+        Found::Unknown
+    } else {
+        Found::Yes
+    }
+}
+
+const DASHES: &[u8] = b"--";
+const NEXT_HEAD: &[u8] = b"content-";
+
+/// Blanks and line ends that may stand between a picture and the delimiter, in bytes. Chosen: two line ends are seen
+/// (VLC, ESP32), the rest is reserve.
+const MAX_BLANKS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learnt(line: &[u8]) -> Delimiter {
+        let mut delimiter = Delimiter::default();
+        delimiter.learn(line);
+        delimiter
+    }
+
+    #[test]
+    fn delimiter_is_found_behind_line_ends_or_none() {
+        let delimiter = learnt(b"--frame");
+        for after in ["\r\n--frame\r\n", "--frame", "\n\n--frame--", "\r\nContent-Type"] {
+            assert_eq!(delimiter.follows(after.as_bytes()), Found::Yes, "{after:?}");
+        }
+        for after in ["\r\n--other", "x--frame", "\0\0"] {
+            assert_eq!(delimiter.follows(after.as_bytes()), Found::No, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn delimiter_cut_off_by_the_end_of_the_bytes_is_undecided() {
+        let delimiter = learnt(b"--frame");
+        for after in ["", "\r", "\r\n", "\r\n-", "\r\n--fram", "Cont"] {
+            assert_eq!(delimiter.follows(after.as_bytes()), Found::Unknown, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn closing_dashes_are_not_learnt() {
+        assert!(learnt(b"--data-boundary--").is(b"--data-boundary"));
+        assert_eq!(learnt(b"--").text(), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! The incremental, tolerant reader.
+//!
+//! It is always in one of three places: between two pictures (`between.rs`), inside a picture (`picture.rs`), or
+//! inside a part that is none (`foreign.rs`). What it decides depends on the bytes and their order only, never on how
+//! they were cut into reads; [`Reader::idle`] is the one exception, and only the caller's clock calls it.
+
+mod between;
+mod foreign;
+mod picture;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use self::{between::Between, foreign::Foreign, picture::Picture};
+use super::{delimiter::Delimiter, head::Head};
+use crate::jpeg::{Damage, Header};
+
+/// Reads pictures out of a response body, whatever its framing.
+///
+/// Drive it so: read bytes into [`space`](Self::space), say how many with [`filled`](Self::filled), take the
+/// [`Event`]s with [`next`](Self::next) until there are none. When [`is_settling`](Self::is_settling) and no byte came
+/// for a short while, call [`idle`](Self::idle); at the end of the body call [`finish`](Self::finish).
+///
+/// `S` is a stamp of the caller's, such as a time: each frame carries the one that came with its first byte.
+///
+/// # Examples
+///
+/// ```
+/// use gstmjpeghttp::multipart::{Limits, Reader};
+///
+/// let mut reader = Reader::new(Limits::default());
+/// reader.push(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n", ());
+/// assert_eq!(reader.next(), None);
+/// ```
+#[derive(Debug)]
+pub struct Reader<S> {
+    limits: Limits,
+    /// Initialised bytes, of which the first `filled` came from the stream. The place begins at the first.
+    buffer: BytesMut,
+    filled: usize,
+    place: Place<S>,
+    delimiter: Delimiter,
+    lengths: Lengths,
+    /// Damaged pictures since the last whole one.
+    damaged_in_a_row: u32,
+    events: VecDeque<Event<S>>,
+}
+
+/// What a reader may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest picture accepted, in bytes. A longer one is dropped as damaged.
+    pub max_frame: usize,
+}
+
+/// What came out of the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<S> {
+    /// A whole picture.
+    Frame(Frame<S>),
+    /// A picture was lost.
+    Damaged(Damage),
+    /// A part of another type was skipped.
+    Foreign,
+}
+
+/// A whole picture and what its head said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame<S> {
+    /// The picture, from its start of image on.
+    pub jpeg: Bytes,
+    /// Its size and components.
+    pub header: Header,
+    /// The value of the part's `X-Timestamp`, as it stands there.
+    pub timestamp: Option<String>,
+    /// The caller's stamp that came with the picture's first byte.
+    pub stamp: S,
+}
+
+/// What the stream's Content-Length fields have proved to be worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lengths {
+    /// None was put to the test yet.
+    #[default]
+    Unproven,
+    /// The last one was right.
+    Right,
+    /// The last one was wrong.
+    Wrong,
+}
+
+#[derive(Debug)]
+enum Place<S> {
+    Between(Between),
+    Picture(Picture<S>),
+    Foreign(Foreign),
+}
+
+/// Whether a step got anywhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Next,
+    NeedsBytes,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_frame: DEFAULT_MAX_FRAME }
+    }
+}
+
+impl<S: Copy> Reader<S> {
+    /// A reader at the start of a body.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            buffer: BytesMut::new(),
+            filled: 0,
+            place: Place::Between(Between::default()),
+            delimiter: Delimiter::default(),
+            lengths: Lengths::default(),
+            damaged_in_a_row: 0,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Where the next bytes of the body go: at least some, at best the rest of the picture under way.
+    pub fn space(&mut self) -> &mut [u8] {
+        let wanted = match &self.place {
+            Place::Picture(picture) => picture.missing(self.filled).clamp(MIN_SPACE, MAX_SPACE),
+            _ => MIN_SPACE,
+        };
+        if self.buffer.len() - self.filled < wanted {
+            self.buffer.resize(self.filled + wanted, 0);
+        }
+        &mut self.buffer[self.filled..]
+    }
+
+    /// Takes the first `count` bytes of [`space`](Self::space) as the next bytes of the body.
+    pub fn filled(&mut self, count: usize, stamp: S) {
+        self.filled = self.buffer.len().min(self.filled + count);
+        while self.step(stamp) == Step::Next {}
+    }
+
+    /// Takes a copy of `bytes` as the next bytes of the body.
+    pub fn push(&mut self, mut bytes: &[u8], stamp: S) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let count = space.len().min(bytes.len());
+            space[..count].copy_from_slice(&bytes[..count]);
+            self.filled(count, stamp);
+            bytes = &bytes[count..];
+        }
+    }
+
+    /// What came out since the last call, the oldest first.
+    #[expect(clippy::should_implement_trait, reason = "an iterator that ended must not go on")]
+    pub fn next(&mut self) -> Option<Event<S>> {
+        self.events.pop_front()
+    }
+
+    /// Whether a picture is in whole and only waits for the bytes after it to confirm its length.
+    pub fn is_settling(&self) -> bool {
+        matches!(&self.place, Place::Picture(picture) if picture.is_settling())
+    }
+
+    /// Gives out the picture that [is settling](Self::is_settling): nothing came after it for a while.
+    pub fn idle(&mut self, stamp: S) {
+        if self.is_settling() {
+            self.settle();
+            while self.step(stamp) == Step::Next {}
+        }
+    }
+
+    /// Ends the body: the last picture comes out, or counts as damaged where its end is missing.
+    pub fn finish(&mut self, stamp: S) {
+        while let Place::Picture(_) = self.place {
+            self.settle();
+            while self.step(stamp) == Step::Next {}
+        }
+        self.consume(self.filled);
+        self.enter_between(false);
+    }
+
+    /// The delimiter that the stream uses, as far as it is known.
+    pub fn delimiter(&self) -> Option<&[u8]> {
+        self.delimiter.text()
+    }
+
+    /// What the stream's Content-Length fields have proved to be worth.
+    pub fn lengths(&self) -> Lengths {
+        self.lengths
+    }
+
+    fn step(&mut self, stamp: S) -> Step {
+        match self.place {
+            Place::Between(_) => self.step_between(stamp),
+            Place::Picture(_) => self.step_picture(),
+            Place::Foreign(_) => self.step_foreign(stamp),
+        }
+    }
+
+    fn data(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.buffer.advance(count);
+        self.filled -= count;
+    }
+
+    fn enter_between(&mut self, lost: bool) {
+        self.place = Place::Between(Between::new(lost));
+    }
+
+    /// The picture begins at the first byte of the buffer; `body` bytes of its part came before.
+    fn enter_picture(&mut self, head: Head, body: u64, stamp: S) {
+        let length = head.length().and_then(|len| usize::try_from(len.checked_sub(body)?).ok());
+        let length = length.filter(|len| *len <= self.limits.max_frame && *len > 0);
+        self.place = Place::Picture(Picture::new(head, length, stamp));
+    }
+}
+
+/// Longest picture accepted unless told otherwise, in bytes. Chosen: a 24-megapixel photograph at the best quality
+/// has about 20 MB. Too small loses pictures, too large is memory that a hostile camera may hold.
+const DEFAULT_MAX_FRAME: usize = 32 * 1024 * 1024;
+
+/// Least and most space offered for one read, in bytes. Chosen: a read of 64 KiB takes the whole picture of most
+/// cameras; the upper bound keeps a length that lies from reserving memory that never fills.
+const MIN_SPACE: usize = 64 * 1024;
+const MAX_SPACE: usize = 1024 * 1024;

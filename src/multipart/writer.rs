@@ -1,0 +1,185 @@
+//! Part heads and the two layouts.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use bytes::Bytes;
+
+use super::Boundary;
+
+/// Where the head of a part stands. No single layout is without delay for all viewers (measured, docs/design.md).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// The head goes with its picture and carries its length and time: without delay in GStreamer, ffmpeg, Firefox,
+    /// VLC and go2rtc.
+    #[default]
+    Standard,
+    /// The head of the next part goes out with each picture, so without length and time: Chromium and WebKit paint a
+    /// picture only when the head of the next one is complete.
+    Advance,
+}
+
+/// A picture with its head: what is the same for all viewers, made once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    head: Bytes,
+    jpeg: Bytes,
+}
+
+/// Writes the framing around the pictures of one stream. It only hands out shared bytes, it copies no picture.
+///
+/// # Examples
+///
+/// ```
+/// use gstmjpeghttp::multipart::{Layout, Part, Writer};
+///
+/// let writer = Writer::new(&"frame".parse().unwrap(), Layout::Standard);
+/// let part = Part::new(b"JPEG".as_slice().into(), None);
+/// let stream = [writer.opening(), writer.part(&part).concat().into(), writer.closing(Some(&part)).concat().into()];
+/// assert_eq!(
+///     stream.concat(),
+///     b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 4\r\n\r\nJPEG\r\n--frame\r\n--frame--\r\n",
+/// );
+/// ```
+#[derive(Clone, Debug)]
+pub struct Writer {
+    layout: Layout,
+    opening: Bytes,
+    after_picture: Bytes,
+    closing: Bytes,
+}
+
+impl Layout {
+    /// The layout for a viewer that sent this `User-Agent`. `AppleWebKit` stands in those of Chromium, Edge, Safari
+    /// and WebKitGTK, and in that of no other reader known (measured, docs/design.md).
+    pub fn for_user_agent(user_agent: &str) -> Self {
+        if user_agent.contains("AppleWebKit") { Self::Advance } else { Self::Standard }
+    }
+}
+
+impl FromStr for Layout {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "standard" => Ok(Self::Standard),
+            "advance" => Ok(Self::Advance),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Standard => "standard",
+            Self::Advance => "advance",
+        })
+    }
+}
+
+impl Part {
+    /// A part for this picture; `captured` is the time of its capture since the Unix epoch.
+    pub fn new(jpeg: Bytes, captured: Option<Duration>) -> Self {
+        let len = jpeg.len();
+        // Content-Type stands first: GStreamer's typefinder looks for it there.
+        let mut head = format!("{CONTENT_TYPE}\r\nContent-Length: {len}\r\n");
+        if let Some(captured) = captured {
+            head += &format!("X-Timestamp: {}.{:06}\r\n", captured.as_secs(), captured.subsec_micros());
+        }
+        head += "\r\n";
+        Self { head: head.into(), jpeg }
+    }
+
+    /// The picture alone.
+    pub fn jpeg(&self) -> &Bytes {
+        &self.jpeg
+    }
+}
+
+impl Writer {
+    /// A writer for one viewer.
+    pub fn new(boundary: &Boundary, layout: Layout) -> Self {
+        let delimiter = format!("--{boundary}\r\n");
+        let head_ahead = match layout {
+            Layout::Standard => String::new(),
+            Layout::Advance => format!("{CONTENT_TYPE}\r\n\r\n"),
+        };
+        Self {
+            layout,
+            opening: format!("{delimiter}{head_ahead}").into(),
+            // RFC 2046 5.1.1: the first CRLF belongs to the delimiter.
+            after_picture: format!("\r\n{delimiter}{head_ahead}").into(),
+            closing: match layout {
+                Layout::Standard => format!("--{boundary}--\r\n").into(),
+                Layout::Advance => format!("\r\n--{boundary}--\r\n").into(),
+            },
+        }
+    }
+
+    /// What comes first, before any picture.
+    pub fn opening(&self) -> Bytes {
+        self.opening.clone()
+    }
+
+    /// A picture and what follows it at once, to be sent in one write.
+    pub fn part(&self, part: &Part) -> [Bytes; 3] {
+        let head = match self.layout {
+            Layout::Standard => part.head.clone(),
+            Layout::Advance => Bytes::new(),
+        };
+        [head, part.jpeg.clone(), self.after_picture.clone()]
+    }
+
+    /// The end of the stream after the picture `last`. A head that was sent ahead is answered with that picture once
+    /// more: an empty part there loses WebKitGTK the last picture (measured, docs/design.md).
+    pub fn closing(&self, last: Option<&Part>) -> [Bytes; 2] {
+        let again = match (self.layout, last) {
+            (Layout::Advance, Some(last)) => last.jpeg.clone(),
+            _ => Bytes::new(),
+        };
+        [again, self.closing.clone()]
+    }
+}
+
+const CONTENT_TYPE: &str = "Content-Type: image/jpeg";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(layout: Layout) -> String {
+        let writer = Writer::new(&"frame".parse().expect("a valid boundary"), layout);
+        let part = Part::new("JPEG".into(), Some(Duration::from_micros(1_700_000_000_000_042)));
+        let bytes = [writer.opening(), writer.part(&part).concat().into(), writer.closing(Some(&part)).concat().into()]
+            .concat();
+        String::from_utf8(bytes).expect("this stream is text")
+    }
+
+    #[test]
+    fn standard_layout_carries_length_and_time_and_ends_each_picture_with_a_delimiter() {
+        assert_eq!(
+            stream(Layout::Standard),
+            "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 4\r\nX-Timestamp: 1700000000.000042\r\n\r\n\
+             JPEG\r\n--frame\r\n--frame--\r\n"
+        );
+    }
+
+    #[test]
+    fn advance_layout_sends_the_next_head_with_each_picture_and_the_last_picture_twice() {
+        assert_eq!(
+            stream(Layout::Advance),
+            "--frame\r\nContent-Type: image/jpeg\r\n\r\n\
+             JPEG\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\nJPEG\r\n--frame--\r\n"
+        );
+    }
+
+    #[test]
+    fn browsers_built_on_webkit_or_blink_get_the_advance_layout() {
+        let chromium =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36";
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0";
+        assert_eq!(Layout::for_user_agent(chromium), Layout::Advance);
+        assert_eq!(Layout::for_user_agent(firefox), Layout::Standard);
+        assert_eq!(Layout::for_user_agent("Lavf/59.27.100"), Layout::Standard);
+    }
+}
