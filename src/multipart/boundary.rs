@@ -12,7 +12,10 @@ pub struct Boundary(String);
 pub enum BoundaryError {
     /// RFC 2046 allows 1 to 70 characters.
     #[error("a boundary has 1 to 70 characters, this one has {len}")]
-    Length { len: usize },
+    Length {
+        /// How many it has, in bytes.
+        len: usize,
+    },
     /// A character that would need quoting, or that RFC 2046 does not allow.
     #[error("a boundary has letters, digits and any of ' + _ - . only, not {0:?}")]
     Character(char),

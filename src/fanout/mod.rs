@@ -1,0 +1,326 @@
+//! One writer, many readers, the newest item wins.
+//!
+//! [`Fanout::publish`] replaces the newest item and returns; no reader can hold it up. Each [`Reader`] takes the newest
+//! item whenever it is ready for one, and learns how many it skipped. Items are numbered from 1.
+//!
+//! Readers are polled as futures are, on any executor.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+/// The writer's side. Clones write to the same readers.
+#[derive(Debug)]
+pub struct Fanout<T>(Arc<Shared<T>>);
+
+/// One reader's side; dropping it signs it off.
+#[derive(Debug)]
+pub struct Reader<T> {
+    shared: Arc<Shared<T>>,
+    key: usize,
+    /// Number of the last item taken.
+    seen: u64,
+}
+
+/// What a reader gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next<T> {
+    /// The newest item.
+    Item {
+        /// The item.
+        item: T,
+        /// How many were published since the reader's last one without it taking them.
+        skipped: u64,
+    },
+    /// No item follows. The reader has had the last one.
+    Ended,
+    /// The writer has gone: leave at once.
+    Closed,
+}
+
+/// How a wait for the readers ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// All have gone.
+    Empty,
+    /// This many were still there when the time was up.
+    TimedOut(usize),
+    /// [`Fanout::cancel`] was called.
+    Cancelled,
+}
+
+#[derive(Debug)]
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    /// A reader has gone, or a wait was cancelled.
+    left: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    newest: Option<T>,
+    number: u64,
+    phase: Phase,
+    cancelled: bool,
+    /// A place per reader: its waker while it waits.
+    readers: Slab<Option<Waker>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Ended,
+    Closed,
+}
+
+impl<T> Clone for Fanout<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Clone> Default for Fanout<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Clone> Fanout<T> {
+    /// A fan-out without items and readers.
+    pub fn new() -> Self {
+        let state = State { newest: None, number: 0, phase: Phase::Open, cancelled: false, readers: Slab::new() };
+        Self(Arc::new(Shared { state: Mutex::new(state), left: Condvar::new() }))
+    }
+
+    /// Makes `item` the newest one and wakes the readers that wait. Publishing after [`end`](Self::end) goes on with
+    /// new readers.
+    pub fn publish(&self, item: T) {
+        let mut state = self.0.lock();
+        let before = state.newest.replace(item);
+        state.number += 1;
+        if state.phase == Phase::Ended {
+            state.phase = Phase::Open;
+        }
+        wake(state);
+        // Freeing a picture takes time that no reader should wait for, so it happens after the lock is given back.
+        drop(before);
+    }
+
+    /// The newest item.
+    pub fn newest(&self) -> Option<T> {
+        self.0.lock().newest.clone()
+    }
+
+    /// Ends the series: each reader still gets the newest item if it has not had it, then [`Next::Ended`].
+    pub fn end(&self) {
+        self.enter(Phase::Ended);
+    }
+
+    /// Sends all readers away, now and for ever.
+    pub fn close(&self) {
+        self.enter(Phase::Closed);
+    }
+
+    /// Signs on a reader. The newest item is its first.
+    pub fn subscribe(&self) -> Reader<T> {
+        let key = self.0.lock().readers.insert(None);
+        Reader { shared: self.0.clone(), key, seen: 0 }
+    }
+
+    /// How many readers there are.
+    pub fn readers(&self) -> usize {
+        self.0.lock().readers.len()
+    }
+
+    /// Blocks until all readers have gone, the time is up, or [`cancel`](Self::cancel) was called.
+    pub fn wait_until_empty(&self, at_most: Duration) -> Wait {
+        let until = Instant::now() + at_most;
+        let mut state = self.0.lock();
+        loop {
+            if state.readers.is_empty() {
+                return Wait::Empty;
+            }
+            if state.cancelled {
+                return Wait::Cancelled;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Wait::TimedOut(state.readers.len());
+            }
+            state = self.0.left.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Cancels a [`wait_until_empty`](Self::wait_until_empty) under way and all later ones, or with `false` lets them
+    /// wait again.
+    pub fn cancel(&self, cancelled: bool) {
+        self.0.lock().cancelled = cancelled;
+        self.0.left.notify_all();
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut state = self.0.lock();
+        if state.phase != Phase::Closed {
+            state.phase = phase;
+        }
+        wake(state);
+    }
+}
+
+impl<T: Clone> Reader<T> {
+    /// Takes the newest item if it has not been taken yet, else waits for the next one.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<T>> {
+        let mut state = self.shared.lock();
+        if state.phase == Phase::Closed {
+            return Poll::Ready(Next::Closed);
+        }
+        if let Some(item) = state.newest.clone().filter(|_| state.number > self.seen) {
+            // A reader skips nothing of what was published before it came.
+            let skipped = if self.seen == 0 { 0 } else { state.number - self.seen - 1 };
+            self.seen = state.number;
+            return Poll::Ready(Next::Item { item, skipped });
+        }
+        if state.phase == Phase::Ended {
+            return Poll::Ready(Next::Ended);
+        }
+        match &mut state.readers[self.key] {
+            Some(waker) => waker.clone_from(cx.waker()),
+            place => *place = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        self.shared.lock().readers.remove(self.key);
+        self.shared.left.notify_all();
+    }
+}
+
+impl<T> Shared<T> {
+    /// The data of a poisoned lock is whole: no code that can panic runs under it.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the readers that wait, after the lock is given back.
+fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
+    let wakers: Vec<Waker> = state.readers.iter_mut().filter_map(|(_, place)| place.take()).collect();
+    drop(state);
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        task::Wake,
+        thread,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn poll(reader: &mut Reader<&'static str>) -> Poll<Next<&'static str>> {
+        reader.poll_next(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn item(item: &'static str, skipped: u64) -> Poll<Next<&'static str>> {
+        Poll::Ready(Next::Item { item, skipped })
+    }
+
+    #[test]
+    fn a_new_reader_gets_the_newest_item_at_once() {
+        let fanout = Fanout::new();
+        fanout.publish("old");
+        fanout.publish("new");
+        let mut reader = fanout.subscribe();
+        assert_eq!(poll(&mut reader), item("new", 0));
+        assert_eq!(poll(&mut reader), Poll::Pending);
+    }
+
+    #[test]
+    fn a_slow_reader_gets_the_newest_item_and_the_number_it_skipped() {
+        let fanout = Fanout::new();
+        let mut reader = fanout.subscribe();
+        fanout.publish("a");
+        assert_eq!(poll(&mut reader), item("a", 0));
+        for next in ["b", "c", "d"] {
+            fanout.publish(next);
+        }
+        assert_eq!(poll(&mut reader), item("d", 2));
+    }
+
+    #[test]
+    fn a_waiting_reader_is_woken_once_per_item() {
+        let fanout = Fanout::new();
+        let mut reader = fanout.subscribe();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        assert_eq!(reader.poll_next(&mut Context::from_waker(&waker)), Poll::Pending);
+        fanout.publish("a");
+        fanout.publish("b");
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn the_last_item_reaches_every_reader_before_the_end() {
+        let fanout = Fanout::new();
+        let (mut quick, mut slow) = (fanout.subscribe(), fanout.subscribe());
+        fanout.publish("last");
+        assert_eq!(poll(&mut quick), item("last", 0));
+        fanout.end();
+        assert_eq!(poll(&mut quick), Poll::Ready(Next::Ended));
+        assert_eq!(poll(&mut slow), item("last", 0));
+        assert_eq!(poll(&mut slow), Poll::Ready(Next::Ended));
+    }
+
+    #[test]
+    fn a_series_can_go_on_after_its_end_but_not_after_closing() {
+        let fanout = Fanout::new();
+        fanout.end();
+        fanout.publish("again");
+        let mut reader = fanout.subscribe();
+        assert_eq!(poll(&mut reader), item("again", 0));
+        fanout.close();
+        fanout.end();
+        assert_eq!(poll(&mut reader), Poll::Ready(Next::Closed));
+    }
+
+    #[test]
+    fn waiting_for_the_readers_ends_when_the_last_one_goes() {
+        let fanout = Fanout::<()>::new();
+        let reader = fanout.subscribe();
+        assert_eq!(fanout.wait_until_empty(Duration::ZERO), Wait::TimedOut(1));
+        let waiting = thread::spawn({
+            let fanout = fanout.clone();
+            move || fanout.wait_until_empty(Duration::from_secs(10))
+        });
+        drop(reader);
+        assert_eq!(waiting.join().expect("the wait does not panic"), Wait::Empty);
+    }
+
+    #[test]
+    fn a_wait_begun_after_cancel_returns_at_once() {
+        let fanout = Fanout::<()>::new();
+        let _reader = fanout.subscribe();
+        fanout.cancel(true);
+        assert_eq!(fanout.wait_until_empty(Duration::from_secs(10)), Wait::Cancelled);
+        fanout.cancel(false);
+        assert_eq!(fanout.wait_until_empty(Duration::ZERO), Wait::TimedOut(1));
+    }
+}

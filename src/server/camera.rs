@@ -1,0 +1,152 @@
+//! What is served: the newest picture, and the figures about it.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{fanout::Fanout, jpeg::Header, multipart::Part};
+
+/// One picture as it is served.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    part: Part,
+    header: Header,
+    published: Instant,
+}
+
+/// A series of pictures and its viewers.
+#[derive(Debug, Default)]
+pub struct Camera {
+    /// The viewers' way to the pictures.
+    pub fanout: Fanout<Arc<Picture>>,
+    pictures: AtomicU64,
+    bytes: AtomicU64,
+    damaged: AtomicU64,
+    /// When the pictures of the last [`RATE_WINDOW`] came.
+    recent: Mutex<VecDeque<Instant>>,
+}
+
+/// The figures at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// Pictures published.
+    pub pictures: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Pictures dropped because they were no whole JPEG.
+    pub damaged: u64,
+    /// Viewers of the stream.
+    pub viewers: usize,
+    /// Pictures per second, over the last seconds.
+    pub rate: f64,
+    /// Time since the newest picture was published.
+    pub age: Option<Duration>,
+    /// What the newest picture's frame header says.
+    pub header: Option<Header>,
+}
+
+impl Picture {
+    /// The picture with its part head.
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+}
+
+impl Camera {
+    /// A camera without pictures.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Publishes a picture; never waits for a viewer.
+    pub fn publish(&self, part: Part, header: Header, now: Instant) {
+        self.pictures.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(part.jpeg().len() as u64, Ordering::Relaxed);
+        {
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.push_back(now);
+            forget(&mut recent, now);
+        }
+        self.fanout.publish(Arc::new(Picture { part, header, published: now }));
+    }
+
+    /// Counts a picture that was dropped; how many there are now.
+    pub fn count_damaged(&self) -> u64 {
+        self.damaged.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The figures at this moment.
+    pub fn figures(&self, now: Instant) -> Figures {
+        let newest = self.fanout.newest();
+        let rate = {
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            forget(&mut recent, now);
+            rate(&recent)
+        };
+        Figures {
+            pictures: self.pictures.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            damaged: self.damaged.load(Ordering::Relaxed),
+            viewers: self.fanout.readers(),
+            rate,
+            age: newest.as_ref().map(|picture| now.saturating_duration_since(picture.published)),
+            header: newest.map(|picture| picture.header),
+        }
+    }
+}
+
+fn forget(recent: &mut VecDeque<Instant>, now: Instant) {
+    while let Some(first) = recent.front()
+        && (now.saturating_duration_since(*first) > RATE_WINDOW || recent.len() > RATE_PICTURES)
+    {
+        recent.pop_front();
+    }
+}
+
+fn rate(recent: &VecDeque<Instant>) -> f64 {
+    let (Some(first), Some(last)) = (recent.front(), recent.back()) else { return 0.0 };
+    let span = last.saturating_duration_since(*first);
+    if span.is_zero() { 0.0 } else { (recent.len() - 1) as f64 / span.as_secs_f64() }
+}
+
+/// Time over which the rate is measured. Chosen: long enough for one picture a second, short enough to follow.
+const RATE_WINDOW: Duration = Duration::from_secs(3);
+
+/// Most pictures over which the rate is measured. Chosen: enough for RATE_WINDOW at 300 a second.
+const RATE_PICTURES: usize = 900;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera_with(count: u32, every: Duration, start: Instant) -> Camera {
+        let camera = Camera::new();
+        for n in 0..count {
+            let header = Header { width: 16, height: 8, components: 3 };
+            camera.publish(Part::new("JPEG".into(), None), header, start + every * n);
+        }
+        camera
+    }
+
+    #[test]
+    fn rate_and_age_follow_the_pictures() {
+        let start = Instant::now();
+        let camera = camera_with(30, Duration::from_millis(100), start);
+        let figures = camera.figures(start + Duration::from_millis(2950));
+        assert!((figures.rate - 10.0).abs() < 0.01, "{}", figures.rate);
+        assert_eq!(figures.age, Some(Duration::from_millis(50)));
+        assert_eq!((figures.pictures, figures.bytes), (30, 120));
+    }
+
+    #[test]
+    fn a_camera_that_stopped_has_no_rate() {
+        let start = Instant::now();
+        let camera = camera_with(30, Duration::from_millis(100), start);
+        assert_eq!(camera.figures(start + Duration::from_secs(60)).rate, 0.0);
+    }
+}

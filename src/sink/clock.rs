@@ -1,0 +1,34 @@
+//! When a picture was captured, as Unix time.
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use gst::prelude::*;
+
+/// Caps of a GstReferenceTimestampMeta that holds Unix time.
+pub(crate) static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
+
+/// The Unix time at which a picture was captured: what its reference timestamp says, else its presentation time as the
+/// element's clock counts it, else now. Never later than now.
+pub(super) fn captured(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
+    let reference = buffer
+        .iter_meta::<gst::ReferenceTimestampMeta>()
+        .find(|meta| meta.reference().can_intersect(&UNIX_TIME))
+        .map(|meta| Duration::from(meta.timestamp()));
+    if reference.is_some() {
+        return reference;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let age = age(element, segment, buffer).unwrap_or_default();
+    now.checked_sub(age)
+}
+
+/// How long ago the picture's presentation time was.
+fn age(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
+    let segment = segment.downcast_ref::<gst::ClockTime>()?;
+    let running_time = segment.to_running_time(buffer.pts()?)?;
+    let now = element.current_running_time()?;
+    now.checked_sub(running_time).map(Duration::from)
+}

@@ -1,0 +1,309 @@
+//! Glue between BaseSink and the server: properties to options, buffers to pictures, errors to messages.
+
+use std::{
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use glib::prelude::*;
+use gst::{prelude::*, subclass::prelude::*};
+use gst_base::{prelude::*, subclass::prelude::*};
+
+use super::{clock, settings::*, vfuncs};
+use crate::{
+    fanout::Wait,
+    jpeg,
+    multipart::Part,
+    server::{Camera, Server},
+};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("mjpegserversink", gst::DebugColorFlags::empty(), Some("JPEG over HTTP server"))
+});
+
+/// Order of locking: `settings` and `state` are never held together.
+#[derive(Default)]
+pub struct MjpegServerSink {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    /// Whether pictures leave on arrival: the pipeline is live, and the user does not want to wait.
+    on_arrival: AtomicBool,
+    upstream_live: AtomicBool,
+}
+
+/// What runs.
+#[derive(Default)]
+enum State {
+    #[default]
+    Stopped,
+    Started(Started),
+}
+
+struct Started {
+    server: Server,
+    camera: Arc<Camera>,
+    /// The buffer served in PAUSED, which comes again in PLAYING.
+    prerolled: Option<gst::Buffer>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for MjpegServerSink {
+    const NAME: &'static str = "GstMjpegServerSink";
+    type Type = super::MjpegServerSink;
+    type ParentType = gst_base::BaseSink;
+
+    fn class_init(class: &mut Self::Class) {
+        vfuncs::install(class);
+    }
+}
+
+impl ObjectImpl for MjpegServerSink {
+    fn properties() -> &'static [glib::ParamSpec] {
+        properties()
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let mut settings = lock(&self.settings);
+        match pspec.name() {
+            PROP_HOST => {
+                let host: Option<String> = value.get().expect("GObject has checked the type");
+                settings.host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| Settings::default().host);
+            }
+            PROP_PORT => {
+                let port: i32 = value.get().expect("GObject has checked the type");
+                settings.port = u16::try_from(port).expect("GObject has checked the range");
+            }
+            PROP_BOUNDARY => {
+                let text: Option<String> = value.get().expect("GObject has checked the type");
+                match text.as_deref().unwrap_or_default().parse() {
+                    Ok(boundary) => settings.boundary = boundary,
+                    Err(error) => gst::warning!(
+                        CAT,
+                        imp = self,
+                        "boundary {text:?} is refused, {} stays: {error}",
+                        settings.boundary
+                    ),
+                }
+            }
+            PROP_LIVE_SYNC => {
+                settings.live_sync = value.get().expect("GObject has checked the type");
+                drop(settings);
+                self.choose_timing();
+            }
+            name => unreachable!("GObject lets no one write {name}"),
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            PROP_HOST => lock(&self.settings).host.to_value(),
+            PROP_PORT => i32::from(lock(&self.settings).port).to_value(),
+            PROP_CURRENT_PORT => i32::from(self.current_port()).to_value(),
+            PROP_BOUNDARY => lock(&self.settings).boundary.as_str().to_value(),
+            PROP_LIVE_SYNC => lock(&self.settings).live_sync.to_value(),
+            PROP_NUM_CLIENTS => {
+                let viewers = self.camera().map_or(0, |camera| camera.fanout.readers());
+                u32::try_from(viewers).unwrap_or(u32::MAX).to_value()
+            }
+            PROP_SERVER_STATS => self.server_stats().to_value(),
+            name => unreachable!("there is no property {name}"),
+        }
+    }
+}
+
+impl GstObjectImpl for MjpegServerSink {}
+
+impl ElementImpl for MjpegServerSink {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "MJPEG HTTP server sink",
+                "Sink/Network",
+                "Serves JPEG pictures over HTTP (multipart/x-mixed-replace), the newest to every viewer",
+                env!("CARGO_PKG_NAME"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = gst::Caps::new_empty_simple("image/jpeg");
+            let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &caps);
+            vec![template.expect("the template is valid")]
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseSinkImpl for MjpegServerSink {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let config = lock(&self.settings).config();
+        let camera = Arc::new(Camera::new());
+        let server = Server::start(&config, camera.clone())
+            .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ["{error}"]))?;
+        let address = server.address();
+        gst::info!(CAT, imp = self, "listening on http://{address}/");
+        *lock(&self.state) = State::Started(Started { server, camera, prerolled: None });
+        self.obj().notify(PROP_CURRENT_PORT);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let State::Started(started) = std::mem::take(&mut *lock(&self.state)) else { return Ok(()) };
+        started.camera.fanout.close();
+        let aborted = started.server.stop(STOP_DEADLINE);
+        gst::info!(CAT, imp = self, "stopped, {aborted} connections were cut off");
+        self.obj().notify(PROP_CURRENT_PORT);
+        Ok(())
+    }
+
+    fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let prerolled = match &mut *lock(&self.state) {
+            State::Started(started) => started.prerolled.take(),
+            State::Stopped => None,
+        };
+        if prerolled.is_none_or(|prerolled| prerolled.as_ptr() != buffer.as_ptr()) {
+            self.publish(buffer);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Segment(_) => self.learn_liveness(),
+            gst::EventView::Eos(_) => self.end_series(),
+            _ => {}
+        }
+        self.parent_event(event)
+    }
+
+    fn unlock(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(camera) = self.camera() {
+            camera.fanout.cancel(true);
+        }
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(camera) = self.camera() {
+            camera.fanout.cancel(false);
+        }
+        Ok(())
+    }
+}
+
+impl MjpegServerSink {
+    /// Whether pictures leave on arrival, without waiting for their time.
+    pub(super) fn sends_on_arrival(&self) -> bool {
+        self.on_arrival.load(Ordering::Relaxed)
+    }
+
+    /// Serves the picture of a paused pipeline.
+    pub(super) fn preroll(&self, buffer: &gst::Buffer) {
+        self.publish(buffer);
+        if let State::Started(started) = &mut *lock(&self.state) {
+            started.prerolled = Some(buffer.clone());
+        }
+    }
+
+    fn publish(&self, buffer: &gst::Buffer) {
+        let Some(camera) = self.camera() else { return };
+        let Ok(map) = buffer.map_readable() else {
+            self.drop_picture(&camera, "its memory cannot be read");
+            return;
+        };
+        let header = match jpeg::check(&map) {
+            Ok(header) => header,
+            Err(damage) => {
+                self.drop_picture(&camera, &damage.to_string());
+                return;
+            }
+        };
+        // The one copy between pad and socket. Holding on to the buffer instead would let a slow viewer keep the
+        // memory that a camera with few buffers needs for its next picture.
+        let picture = Bytes::copy_from_slice(&map);
+        let captured = clock::captured(self.obj().upcast_ref(), &self.obj().segment(), buffer);
+        gst::log!(CAT, imp = self, "picture of {} bytes, {}x{}", picture.len(), header.width, header.height);
+        camera.publish(Part::new(picture, captured), header, Instant::now());
+    }
+
+    /// Drops a picture that no viewer could show; warns about the first one only.
+    fn drop_picture(&self, camera: &Camera, why: &str) {
+        let dropped = camera.count_damaged();
+        if dropped == 1 {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ["a picture was dropped because {why}; this is said once, server-stats counts them"]
+            );
+        } else {
+            gst::debug!(CAT, imp = self, "picture dropped, {dropped} so far: {why}");
+        }
+    }
+
+    /// Sends the last picture to all viewers and ends their streams; waits for them a little.
+    fn end_series(&self) {
+        let Some(camera) = self.camera() else { return };
+        camera.fanout.end();
+        if let Wait::TimedOut(left) = camera.fanout.wait_until_empty(EOS_DEADLINE) {
+            gst::info!(CAT, imp = self, "{left} viewers have not taken the last picture");
+        }
+    }
+
+    fn learn_liveness(&self) {
+        let mut query = gst::query::Latency::new();
+        let live = self.obj().sink_pad().peer_query(&mut query) && query.result().0;
+        self.upstream_live.store(live, Ordering::Relaxed);
+        self.choose_timing();
+        gst::debug!(CAT, imp = self, "the pipeline is {}live", if live { "" } else { "not " });
+    }
+
+    fn choose_timing(&self) {
+        let on_arrival = self.upstream_live.load(Ordering::Relaxed) && !lock(&self.settings).live_sync;
+        self.on_arrival.store(on_arrival, Ordering::Relaxed);
+    }
+
+    fn camera(&self) -> Option<Arc<Camera>> {
+        match &*lock(&self.state) {
+            State::Started(started) => Some(started.camera.clone()),
+            State::Stopped => None,
+        }
+    }
+
+    fn current_port(&self) -> u16 {
+        match &*lock(&self.state) {
+            State::Started(started) => started.server.address().port(),
+            State::Stopped => 0,
+        }
+    }
+
+    fn server_stats(&self) -> gst::Structure {
+        let camera = self.camera().unwrap_or_default();
+        let figures = camera.figures(Instant::now());
+        gst::Structure::builder("application/x-mjpegserversink-stats")
+            .field("pictures", figures.pictures)
+            .field("bytes", figures.bytes)
+            .field("damaged", figures.damaged)
+            .field("viewers", figures.viewers as u64)
+            .field("rate", figures.rate)
+            .build()
+    }
+}
+
+/// The data of a poisoned lock is whole: no code that can panic runs under it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long EOS waits for slow viewers to take the last picture. Chosen: a viewer with 1 Mbit/s takes one of 100 kB
+/// in that time; longer would hold up an application that ends.
+const EOS_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long a stop waits for connections to finish the picture under way. Chosen so that a change to NULL returns
+/// within 100 ms whatever the viewers do.
+const STOP_DEADLINE: Duration = Duration::from_millis(60);

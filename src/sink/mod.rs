@@ -1,0 +1,45 @@
+/**
+ * SECTION:element-mjpegserversink
+ * @short_description: serves JPEG pictures over HTTP
+ *
+ * An HTTP server for live JPEG pictures. Browsers, ffmpeg, OpenCV, Home Assistant and most programs that know IP
+ * cameras read its stream (`multipart/x-mixed-replace`, "MJPEG").
+ *
+ * ## Example launch lines
+ *
+ * |[
+ * gst-launch-1.0 v4l2src ! image/jpeg ! mjpegserversink port=8080
+ * ]|
+ * Serves a webcam that sends JPEG. Open http://127.0.0.1:8080/ in a browser.
+ *
+ * |[
+ * gst-launch-1.0 videotestsrc is-live=true ! timeoverlay ! jpegenc ! mjpegserversink port=0 -v
+ * ]|
+ * Serves a test picture on any free port; `-v` shows which one as `current-port`.
+ *
+ * The paths served are `/` (a page that shows the stream, its rate and age), `/stream`, `/snapshot` (the newest
+ * picture) and `/status` (figures as JSON).
+ *
+ * Every viewer gets the newest picture, at once when it connects. A viewer that reads slowly skips pictures; it never
+ * slows the pipeline or another viewer. In a live pipeline pictures leave when they arrive, in one that is not live at
+ * their time; #mjpegserversink:live-sync makes a live pipeline wait as well.
+ *
+ * Since: 0.1.0
+ */
+use glib::prelude::*;
+
+mod clock;
+mod imp;
+mod settings;
+mod vfuncs;
+
+glib::wrapper! {
+    /// The element `mjpegserversink`.
+    pub struct MjpegServerSink(ObjectSubclass<imp::MjpegServerSink>)
+        @extends gst_base::BaseSink, gst::Element, gst::Object;
+}
+
+/// Registers the element with the plugin.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "mjpegserversink", gst::Rank::NONE, MjpegServerSink::static_type())
+}
