@@ -5,6 +5,8 @@
 //! output and know no clock, so they are of use elsewhere too.
 
 #[deny(missing_docs)]
+pub mod client;
+#[deny(missing_docs)]
 pub mod fanout;
 #[deny(missing_docs)]
 pub mod http;
@@ -16,9 +18,13 @@ mod runtime;
 #[deny(missing_docs)]
 pub mod server;
 mod sink;
+mod source;
+mod sync;
+mod unix_time;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    sink::register(plugin)
+    sink::register(plugin)?;
+    source::register(plugin)
 }
 
 gst::plugin_define!(

@@ -13,6 +13,8 @@ use std::{
 
 use slab::Slab;
 
+use crate::sync::lock;
+
 /// The writer's side. Clones write to the same readers.
 #[derive(Debug)]
 pub struct Fanout<T>(Arc<Shared<T>>);
@@ -203,9 +205,8 @@ impl<T> Drop for Reader<T> {
 }
 
 impl<T> Shared<T> {
-    /// The data of a poisoned lock is whole: no code that can panic runs under it.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

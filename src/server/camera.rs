@@ -3,13 +3,13 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use crate::{fanout::Fanout, jpeg::Header, multipart::Part};
+use crate::{fanout::Fanout, jpeg::Header, multipart::Part, sync::lock};
 
 /// One picture as it is served.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Camera {
         self.pictures.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(part.jpeg().len() as u64, Ordering::Relaxed);
         {
-            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut recent = lock(&self.recent);
             recent.push_back(now);
             forget(&mut recent, now);
         }
@@ -84,7 +84,7 @@ impl Camera {
     pub fn figures(&self, now: Instant) -> Figures {
         let newest = self.fanout.newest();
         let rate = {
-            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut recent = lock(&self.recent);
             forget(&mut recent, now);
             rate(&recent)
         };

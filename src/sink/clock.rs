@@ -1,21 +1,17 @@
 //! When a picture was captured, as Unix time.
 
-use std::{
-    sync::LazyLock,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gst::prelude::*;
 
-/// Caps of a GstReferenceTimestampMeta that holds Unix time.
-pub(crate) static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
+use crate::unix_time;
 
 /// The Unix time at which a picture was captured: what its reference timestamp says, else its presentation time as the
 /// element's clock counts it, else now. Never later than now.
 pub(super) fn captured(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
     let reference = buffer
         .iter_meta::<gst::ReferenceTimestampMeta>()
-        .find(|meta| meta.reference().can_intersect(&UNIX_TIME))
+        .find(|meta| meta.reference().can_intersect(&unix_time::CAPS))
         .map(|meta| Duration::from(meta.timestamp()));
     if reference.is_some() {
         return reference;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -19,6 +19,7 @@ use crate::{
     jpeg,
     multipart::Part,
     server::{Camera, Server},
+    sync::lock,
 };
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -145,7 +146,7 @@ impl BaseSinkImpl for MjpegServerSink {
         let config = lock(&self.settings).config();
         let camera = Arc::new(Camera::new());
         let server = Server::start(&config, camera.clone())
-            .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ["{error}"]))?;
+            .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
         let address = server.address();
         gst::info!(CAT, imp = self, "listening on http://{address}/");
         *lock(&self.state) = State::Started(Started { server, camera, prerolled: None });
@@ -239,7 +240,7 @@ impl MjpegServerSink {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
-                ["a picture was dropped because {why}; this is said once, server-stats counts them"]
+                ("a picture was dropped because {why}; this is said once, server-stats counts them")
             );
         } else {
             gst::debug!(CAT, imp = self, "picture dropped, {dropped} so far: {why}");
@@ -293,11 +294,6 @@ impl MjpegServerSink {
             .field("rate", figures.rate)
             .build()
     }
-}
-
-/// The data of a poisoned lock is whole: no code that can panic runs under it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long EOS waits for slow viewers to take the last picture. Chosen: a viewer with 1 Mbit/s takes one of 100 kB

@@ -26,7 +26,7 @@
  *
  * Since: 0.1.0
  */
-use glib::prelude::*;
+use gst::prelude::*;
 
 mod clock;
 mod imp;

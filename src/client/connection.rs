@@ -1,0 +1,105 @@
+//! One connection to a server, over GIO.
+
+use std::time::{Duration, Instant};
+
+use gio::prelude::*;
+
+use super::{ClientError, Location};
+
+/// A connection. Dropping it closes it.
+pub(super) struct Connection {
+    stream: gio::SocketConnection,
+    input: gio::PollableInputStream,
+    socket: gio::Socket,
+    cancellable: gio::Cancellable,
+}
+
+/// How a read ended.
+pub(super) enum Read {
+    Bytes(usize),
+    /// No byte came in time.
+    Idle,
+    /// The peer closed.
+    Closed,
+}
+
+impl Connection {
+    /// Connects, with TLS where the location wants it. Blocks.
+    pub(super) fn open(
+        location: &Location,
+        timeout: Duration,
+        cancellable: &gio::Cancellable,
+    ) -> Result<Self, ClientError> {
+        let client = gio::SocketClient::new();
+        client.set_tls(location.tls);
+        client.set_timeout(whole_seconds(timeout));
+        let address = gio::NetworkAddress::new(&location.host, location.port);
+        let stream = SocketClientExt::connect(&client, &address, Some(cancellable))
+            .map_err(|error| connect_error(location, &error))?;
+        let socket = stream.socket();
+        // From here on each wait has its own limit.
+        socket.set_timeout(0);
+        let input = stream.input_stream().dynamic_cast().expect("the streams of a socket can be polled");
+        Ok(Self { stream, input, socket, cancellable: cancellable.clone() })
+    }
+
+    /// The address of the peer.
+    pub(super) fn peer(&self) -> String {
+        let address = self.stream.remote_address().ok().and_downcast::<gio::InetSocketAddress>();
+        address.map_or_else(String::new, |address| format!("{}:{}", address.address().to_str(), address.port()))
+    }
+
+    /// Writes all of `bytes`. Blocks.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), ClientError> {
+        let (_, error) = self.stream.output_stream().write_all(bytes, Some(&self.cancellable)).map_err(broken)?;
+        error.map_or(Ok(()), |error| Err(broken(error)))
+    }
+
+    /// Reads what is there, after waiting at most that long for it; without a limit, until something comes.
+    pub(super) fn read(&self, space: &mut [u8], at_most: Option<Duration>) -> Result<Read, ClientError> {
+        let until = at_most.map(|at_most| Instant::now() + at_most);
+        loop {
+            match self.input.read_nonblocking(space, Some(&self.cancellable)) {
+                Ok(0) => return Ok(Read::Closed),
+                Ok(count) => return Ok(Read::Bytes(usize::try_from(count).unwrap_or_default())),
+                Err(error) if error.matches(gio::IOErrorEnum::WouldBlock) => {}
+                // Many servers end TLS without a word.
+                Err(error) if error.matches(gio::TlsError::Eof) => return Ok(Read::Closed),
+                Err(error) => return Err(broken(error)),
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let microseconds = left.map_or(-1, |left| i64::try_from(left.as_micros()).unwrap_or(i64::MAX));
+            let waited = self.socket.condition_timed_wait(glib::IOCondition::IN, microseconds, Some(&self.cancellable));
+            match waited {
+                Ok(()) => {}
+                Err(error) if error.matches(gio::IOErrorEnum::TimedOut) => return Ok(Read::Idle),
+                Err(error) => return Err(broken(error)),
+            }
+        }
+    }
+}
+
+fn broken(error: glib::Error) -> ClientError {
+    if error.matches(gio::IOErrorEnum::Cancelled) {
+        return ClientError::Cancelled;
+    }
+    ClientError::Broken { message: error.message().to_owned() }
+}
+
+fn connect_error(location: &Location, error: &glib::Error) -> ClientError {
+    let (address, message) = (location.host_field(), error.message().to_owned());
+    if error.matches(gio::IOErrorEnum::Cancelled) {
+        ClientError::Cancelled
+    } else if error.is::<gio::ResolverError>() {
+        ClientError::UnknownHost { host: location.host.clone(), message }
+    } else if error.is::<gio::TlsError>() {
+        ClientError::Tls { address, message }
+    } else {
+        ClientError::Connect { address, message }
+    }
+}
+
+/// GIO takes whole seconds here and 0 as no limit: round up.
+fn whole_seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+}

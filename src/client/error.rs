@@ -1,0 +1,148 @@
+//! Why a stream cannot be had, or was lost.
+
+use std::time::Duration;
+
+use crate::http::{ChunkedError, HeadError};
+
+/// Why a stream cannot be had, or was lost. The texts name what to do where there is something to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The caller cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The host's name is not known.
+    #[error("host {host} is not known: {message}; check the name in location")]
+    UnknownHost {
+        /// The name.
+        host: String,
+        /// What the system said.
+        message: String,
+    },
+    /// No connection to the host.
+    #[error("cannot connect to {address}: {message}; check host and port in location, and that the server runs")]
+    Connect {
+        /// Host and port.
+        address: String,
+        /// What the system said.
+        message: String,
+    },
+    /// The server's certificate is not trusted, or TLS failed in another way.
+    #[error("no secure connection to {address}: {message}")]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// What the TLS library said.
+        message: String,
+    },
+    /// The connection broke.
+    #[error("the connection broke: {message}")]
+    Broken {
+        /// What the system said.
+        message: String,
+    },
+    /// No byte came for too long.
+    #[error("no byte came for {} s", .after.as_secs_f64())]
+    Stalled {
+        /// The limit.
+        after: Duration,
+    },
+    /// The stream ended.
+    #[error("the server closed the stream")]
+    Closed,
+    /// The answer is not HTTP.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The body is not chunked as it says.
+    #[error("the body is damaged: {0}")]
+    Chunked(#[from] ChunkedError),
+    /// The server answered with an error.
+    #[error("{url} answered {status}{}{reason}{}", if .reason.is_empty() { "" } else { " " }, cure(*.status))]
+    Status {
+        /// Where.
+        url: String,
+        /// The status code.
+        status: u16,
+        /// The status text.
+        reason: String,
+        /// When the server wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is something else than pictures.
+    #[error("{url} answered with {essence}, which is no stream of pictures; open it in a browser to see what it is")]
+    NotPictures {
+        /// Where.
+        url: String,
+        /// The media type.
+        essence: String,
+    },
+    /// The body is no stream of pictures.
+    #[error("no picture in the first {searched} bytes of the answer")]
+    NoPicture {
+        /// Bytes searched.
+        searched: u64,
+    },
+    /// The server sent us from one address to the next.
+    #[error("{url} redirects more than {limit} times")]
+    Redirects {
+        /// Where it began.
+        url: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The server sent us where we cannot go.
+    #[error("{url} redirects to {target:?}, which is no http or https address")]
+    RedirectTarget {
+        /// From where.
+        url: String,
+        /// To where.
+        target: String,
+    },
+}
+
+/// What kind of cause it is: what a caller decides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Waiting cures it.
+    Passing,
+    /// The server is not there. That passes for a camera that was there before; else the location may be wrong.
+    Unreachable,
+    /// Waiting does not cure it, unless the stream was there before.
+    Lasting,
+}
+
+impl ClientError {
+    /// What kind of cause it is.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::UnknownHost { .. } | Self::Connect { .. } => Cause::Unreachable,
+            Self::Status { status: 408 | 425 | 429 | 500..=599, .. } => Cause::Passing,
+            Self::Tls { .. }
+            | Self::Head(_)
+            | Self::Status { .. }
+            | Self::NotPictures { .. }
+            | Self::NoPicture { .. }
+            | Self::Redirects { .. }
+            | Self::RedirectTarget { .. } => Cause::Lasting,
+            Self::Cancelled | Self::Broken { .. } | Self::Stalled { .. } | Self::Closed | Self::Chunked(_) => {
+                Cause::Passing
+            }
+        }
+    }
+
+    /// When the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// What to do about a status.
+fn cure(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "; it wants a user and password",
+        404 | 410 => "; check the path in location",
+        _ => "",
+    }
+}

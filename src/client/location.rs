@@ -1,0 +1,146 @@
+//! Where a stream is.
+
+use glib::UriFlags;
+
+/// The address of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    pub(super) tls: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Path and query as they stand in the request line.
+    pub(super) target: String,
+}
+
+/// Why a text is no location.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocationError {
+    /// It is no URL.
+    #[error("location {location:?} is no URL ({message}); it looks like http://camera/stream")]
+    NoUrl {
+        /// The text.
+        location: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Not http or https.
+    #[error("location begins with {scheme}:, but only http: and https: can be read")]
+    Scheme {
+        /// What it begins with.
+        scheme: String,
+    },
+    /// It names no host.
+    #[error("location {location:?} names no host; it looks like http://camera/stream")]
+    NoHost {
+        /// The text.
+        location: String,
+    },
+}
+
+impl Location {
+    /// Reads a URL: `http://`, `https://`, or either with `mjpeg+` before it. A user and password in it are left out.
+    ///
+    /// # Errors
+    ///
+    /// It is no such URL; the error shows how one looks.
+    pub fn parse(text: &str) -> Result<Self, LocationError> {
+        let url = text.trim();
+        let url = url.strip_prefix(URI_PREFIX).unwrap_or(url);
+        let flags =
+            UriFlags::HAS_PASSWORD | UriFlags::ENCODED_PATH | UriFlags::ENCODED_QUERY | UriFlags::SCHEME_NORMALIZE;
+        let uri = glib::Uri::parse(url, flags)
+            .map_err(|error| LocationError::NoUrl { location: text.to_owned(), message: error.message().to_owned() })?;
+        let scheme = uri.scheme();
+        let tls = match scheme.as_str() {
+            "http" => false,
+            "https" => true,
+            _ => return Err(LocationError::Scheme { scheme: scheme.into() }),
+        };
+        let host = uri.host().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| LocationError::NoHost { location: text.to_owned() })?;
+        // With SCHEME_NORMALIZE the default port of the scheme is filled in.
+        let port = u16::try_from(uri.port()).unwrap_or(if tls { 443 } else { 80 });
+        let path = uri.path();
+        let path = if path.is_empty() { "/" } else { path.as_str() };
+        let target = match uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        Ok(Self { tls, host: host.into(), port, target })
+    }
+
+    /// Where a redirection from here leads.
+    ///
+    /// # Errors
+    ///
+    /// Not to an http or https address.
+    pub fn redirected(&self, target: &str) -> Result<Self, LocationError> {
+        let base = self.to_string();
+        let url = glib::Uri::resolve_relative(Some(&base), target, UriFlags::ENCODED).map_err(|error| {
+            LocationError::NoUrl { location: target.to_owned(), message: error.message().to_owned() }
+        })?;
+        Self::parse(&url)
+    }
+
+    /// The value of the Host field: the port only where it is not the scheme's own.
+    pub(super) fn host_field(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.tls, self.port) {
+            (false, 80) | (true, 443) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.host_field(), self.target)
+    }
+}
+
+/// Stands before the scheme in the URIs that only this plugin reads.
+pub(crate) const URI_PREFIX: &str = "mjpeg+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        for (text, shown) in [
+            ("http://cam/stream", "http://cam/stream"),
+            ("http://cam", "http://cam/"),
+            ("HTTP://cam:80/a%20b?action=stream&x=%26", "http://cam/a%20b?action=stream&x=%26"),
+            ("https://cam:8443/?action=stream", "https://cam:8443/?action=stream"),
+            ("mjpeg+http://[::1]:8080/stream", "http://[::1]:8080/stream"),
+            ("http://user:pa%40ss@cam/", "http://cam/"),
+        ] {
+            assert_eq!(Location::parse(text).map(|location| location.to_string()), Ok(shown.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_http_url_is_refused() {
+        assert!(matches!(Location::parse("cam/stream"), Err(LocationError::NoUrl { .. })));
+        assert!(matches!(Location::parse(""), Err(LocationError::NoUrl { .. })));
+        assert!(matches!(Location::parse("http://"), Err(LocationError::NoHost { .. })));
+        assert!(matches!(Location::parse("http:///stream"), Err(LocationError::NoHost { .. })));
+        assert!(matches!(Location::parse("http://cam:99999/"), Err(LocationError::NoUrl { .. })));
+        assert_eq!(Location::parse("rtsp://cam/"), Err(LocationError::Scheme { scheme: "rtsp".into() }));
+    }
+
+    #[test]
+    fn redirections_lead_on_from_where_we_are() {
+        let from = Location::parse("http://cam:8080/a/b?x=1").expect("a URL");
+        for (target, shown) in [
+            ("/c", "http://cam:8080/c"),
+            ("c?y=2", "http://cam:8080/a/c?y=2"),
+            ("https://other/d", "https://other/d"),
+            ("//other/e", "http://other/e"),
+        ] {
+            assert_eq!(from.redirected(target).map(|location| location.to_string()), Ok(shown.to_owned()));
+        }
+        assert!(from.redirected("ftp://other/").is_err());
+    }
+}

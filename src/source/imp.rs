@@ -1,0 +1,309 @@
+//! Glue between PushSrc and the client: properties to options, pictures to buffers, errors to messages.
+
+use std::{
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use gio::prelude::*;
+use gst::{prelude::*, subclass::prelude::*};
+use gst_base::{
+    prelude::*,
+    subclass::{base_src::CreateSuccess, prelude::*},
+};
+
+use super::{
+    message,
+    queue::{Picture, Queue, Taken},
+    receiver::ToElement,
+    settings::{PROP_LOCATION, PROP_STATS, Settings, properties},
+    stats::Stats,
+};
+use crate::{
+    client::{self, Location},
+    jpeg::Header,
+    sync::lock,
+    unix_time,
+};
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("mjpegclientsrc", gst::DebugColorFlags::empty(), Some("JPEG over HTTP client"))
+});
+
+/// Order of locking: no two are held together.
+#[derive(Default)]
+pub struct MjpegClientSrc {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    output: Mutex<Output>,
+    /// Time from a picture's first byte to its last that downstream has to reckon with, in nanoseconds.
+    latency: AtomicU64,
+}
+
+/// What runs.
+#[derive(Default)]
+enum State {
+    #[default]
+    Stopped,
+    Started(Started),
+}
+
+struct Started {
+    cancellable: gio::Cancellable,
+    queue: Arc<Queue>,
+    stats: Arc<Stats>,
+    thread: JoinHandle<()>,
+}
+
+/// What went downstream last.
+#[derive(Default)]
+struct Output {
+    header: Option<Header>,
+    pts: gst::ClockTime,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for MjpegClientSrc {
+    const NAME: &'static str = "GstMjpegClientSrc";
+    type Type = super::MjpegClientSrc;
+    type ParentType = gst_base::PushSrc;
+    type Interfaces = (gst::URIHandler,);
+}
+
+impl ObjectImpl for MjpegClientSrc {
+    fn constructed(&self) {
+        self.parent_constructed();
+        let element = self.obj();
+        element.set_live(true);
+        element.set_format(gst::Format::Time);
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        properties()
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        lock(&self.settings).set(pspec.name(), value);
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            PROP_STATS => self.stats().to_value(),
+            name => lock(&self.settings).get(name),
+        }
+    }
+}
+
+impl GstObjectImpl for MjpegClientSrc {}
+
+impl ElementImpl for MjpegClientSrc {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "MJPEG HTTP client source",
+                "Source/Network",
+                "Reads live JPEG pictures over HTTP (multipart/x-mixed-replace) from cameras and servers",
+                env!("CARGO_PKG_NAME"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = gst::Caps::builder("image/jpeg").field("parsed", true).build();
+            let template = gst::PadTemplate::new("src", gst::PadDirection::Src, gst::PadPresence::Always, &caps);
+            vec![template.expect("the template is valid")]
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseSrcImpl for MjpegClientSrc {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        if settings.location.is_none() {
+            return Err(gst::error_msg!(
+                gst::ResourceError::Settings,
+                ("no location is set; it looks like location=http://camera/stream")
+            ));
+        }
+        let options = settings.options().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
+        *lock(&self.output) = Output::default();
+        self.latency.store(0, Ordering::Relaxed);
+
+        let capacity = usize::try_from(settings.max_queued_frames).unwrap_or(usize::MAX);
+        let queue = Arc::new(Queue::new(settings.leaky_type, capacity));
+        let stats = Arc::new(Stats::default());
+        let cancellable = gio::Cancellable::new();
+        let to_element = ToElement { element: self.obj().downgrade(), queue: queue.clone(), stats: stats.clone() };
+        let thread = thread::Builder::new().name("mjpegclientsrc".into()).spawn({
+            let (cancellable, queue) = (cancellable.clone(), queue.clone());
+            move || queue.end(client::run(&options, &cancellable, &to_element))
+        });
+        let thread = thread.map_err(|error| {
+            gst::error_msg!(gst::ResourceError::Failed, ("the system gives no thread to read with: {error}"))
+        })?;
+        *lock(&self.state) = State::Started(Started { cancellable, queue, stats, thread });
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let State::Started(started) = std::mem::take(&mut *lock(&self.state)) else { return Ok(()) };
+        started.cancellable.cancel();
+        started.queue.stop();
+        if started.thread.join().is_err() {
+            gst::error!(CAT, imp = self, "the reading thread has panicked");
+        }
+        Ok(())
+    }
+
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    /// Caps come with the first picture; until then there is nothing to agree on.
+    fn negotiate(&self) -> Result<(), gst::LoggableError> {
+        Ok(())
+    }
+
+    fn query(&self, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
+            let min = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed));
+            latency.set(true, min, gst::ClockTime::NONE);
+            return true;
+        }
+        BaseSrcImplExt::parent_query(self, query)
+    }
+
+    fn unlock(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(queue) = self.queue() {
+            queue.flush(true);
+        }
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(queue) = self.queue() {
+            queue.flush(false);
+        }
+        Ok(())
+    }
+}
+
+impl PushSrcImpl for MjpegClientSrc {
+    fn create(&self, _buffer: Option<&mut gst::BufferRef>) -> Result<CreateSuccess, gst::FlowError> {
+        let Some(queue) = self.queue() else { return Err(gst::FlowError::Flushing) };
+        match queue.take() {
+            Taken::Picture(picture) => self.buffer(picture).map(CreateSuccess::NewBuffer),
+            Taken::Flushing | Taken::Ended(Err(client::ClientError::Cancelled)) => Err(gst::FlowError::Flushing),
+            Taken::Ended(Ok(())) => Err(gst::FlowError::Eos),
+            Taken::Ended(Err(error)) => {
+                self.post_error_message(message::error(&error));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+}
+
+impl URIHandlerImpl for MjpegClientSrc {
+    const URI_TYPE: gst::URIType = gst::URIType::Src;
+
+    fn protocols() -> &'static [&'static str] {
+        &["mjpeg+http", "mjpeg+https"]
+    }
+
+    fn uri(&self) -> Option<String> {
+        let location = lock(&self.settings).location.clone()?;
+        let location = location.strip_prefix(client::URI_PREFIX).unwrap_or(&location);
+        Some(format!("{}{location}", client::URI_PREFIX))
+    }
+
+    fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
+        Location::parse(uri).map_err(|error| glib::Error::new(gst::URIError::BadUri, &error.to_string()))?;
+        let location = uri.strip_prefix(client::URI_PREFIX).unwrap_or(uri);
+        lock(&self.settings).location = Some(location.to_owned());
+        self.obj().notify(PROP_LOCATION);
+        Ok(())
+    }
+}
+
+impl MjpegClientSrc {
+    fn buffer(&self, picture: Picture) -> Result<gst::Buffer, gst::FlowError> {
+        let Picture { frame, transfer, discont } = picture;
+        let now = self.obj().current_running_time().unwrap_or_default();
+        // A picture that came before the pipeline's time began, or while it was paused, is as new as can be.
+        let arrived = frame.stamp.unwrap_or(now).min(now);
+        let (pts, new_size) = {
+            let mut output = lock(&self.output);
+            output.pts = output.pts.max(arrived);
+            (output.pts, output.header.replace(frame.header) != Some(frame.header))
+        };
+        if new_size {
+            self.set_caps(frame.header)?;
+        }
+        self.reckon_latency(transfer);
+        gst::log!(CAT, imp = self, "picture of {} bytes, pts {pts}", frame.jpeg.len());
+
+        let capture_time = frame.timestamp.as_deref().and_then(unix_time::parse);
+        let mut buffer = gst::Buffer::from_slice(frame.jpeg);
+        let writable = buffer.get_mut().expect("nobody else has the buffer yet");
+        writable.set_pts(pts);
+        if discont {
+            writable.set_flags(gst::BufferFlags::DISCONT);
+        }
+        if let Some(capture_time) = capture_time {
+            gst::ReferenceTimestampMeta::add(writable, &unix_time::CAPS, capture_time, gst::ClockTime::NONE);
+        }
+        Ok(buffer)
+    }
+
+    fn set_caps(&self, header: Header) -> Result<(), gst::FlowError> {
+        let caps = gst::Caps::builder("image/jpeg")
+            .field("parsed", true)
+            .field("width", i32::from(header.width))
+            .field("height", i32::from(header.height))
+            .field("framerate", gst::Fraction::new(0, 1))
+            .build();
+        gst::info!(CAT, imp = self, "pictures are {caps}");
+        self.obj().set_caps(&caps).map_err(|_| gst::FlowError::NotNegotiated)
+    }
+
+    /// Sinks show a picture at its time plus the latency; a transfer that takes longer would make it late.
+    fn reckon_latency(&self, transfer: gst::ClockTime) {
+        let reckoned = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed));
+        if transfer <= reckoned.max(LATENCY_STEP) || reckoned >= MAX_LATENCY {
+            return;
+        }
+        let steps = transfer.nseconds().div_ceil(LATENCY_STEP.nseconds());
+        let latency = (LATENCY_STEP * steps).min(MAX_LATENCY);
+        self.latency.store(latency.nseconds(), Ordering::Relaxed);
+        gst::info!(CAT, imp = self, "pictures take up to {latency} to come in");
+        let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+    }
+
+    fn queue(&self) -> Option<Arc<Queue>> {
+        match &*lock(&self.state) {
+            State::Started(started) => Some(started.queue.clone()),
+            State::Stopped => None,
+        }
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let (stats, skipped) = match &*lock(&self.state) {
+            State::Started(started) => (started.stats.clone(), started.queue.skipped()),
+            State::Stopped => (Arc::default(), 0),
+        };
+        stats.structure(skipped)
+    }
+}
+
+/// Latency is reported in such steps, so that it does not change with every picture; a transfer of one step needs
+/// none, as video sinks forgive 20 ms.
+const LATENCY_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(10);
+
+/// Longest latency reported. Chosen: on a link that takes longer for a picture, late is what pictures are.
+const MAX_LATENCY: gst::ClockTime = gst::ClockTime::from_seconds(1);

@@ -1,0 +1,157 @@
+//! Pictures on their way from the reading thread to the streaming thread.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::settings::LeakyType;
+use crate::{client::ClientError, multipart::Frame, sync::lock};
+
+/// A short queue between one writer and one reader.
+#[derive(Debug)]
+pub(super) struct Queue {
+    leaky_type: LeakyType,
+    capacity: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// A picture as the streaming thread takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Picture {
+    pub(super) frame: Frame<Option<gst::ClockTime>>,
+    /// Time from its first byte to its last.
+    pub(super) transfer: gst::ClockTime,
+    /// Pictures before it were lost.
+    pub(super) discont: bool,
+}
+
+/// What the streaming thread gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Picture(Picture),
+    /// The stream ended, or failed for good.
+    Ended(Result<(), ClientError>),
+    Flushing,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pictures: VecDeque<(Picture, Instant)>,
+    ended: Option<Result<(), ClientError>>,
+    /// The next picture put in follows a gap.
+    gap: bool,
+    flushing: bool,
+    stopped: bool,
+    skipped: u64,
+}
+
+impl Queue {
+    pub(super) fn new(leaky_type: LeakyType, capacity: usize) -> Self {
+        let state = State { gap: true, ..State::default() };
+        Self { leaky_type, capacity, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Puts in a picture. With [`LeakyType::None`] waits for a place; gives up when the queue is stopped.
+    pub(super) fn put(&self, frame: Frame<Option<gst::ClockTime>>, transfer: gst::ClockTime, now: Instant) {
+        let mut state = self.lock();
+        match self.leaky_type {
+            LeakyType::None => {
+                while state.pictures.len() >= self.capacity && !state.stopped {
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+            LeakyType::Downstream => state.skip_stale(now, self.capacity - 1, 0),
+        }
+        if state.stopped {
+            return;
+        }
+        let discont = std::mem::take(&mut state.gap);
+        state.pictures.push_back((Picture { frame, transfer, discont }, now));
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next picture.
+    pub(super) fn take(&self) -> Taken {
+        let mut state = self.lock();
+        loop {
+            if state.flushing {
+                return Taken::Flushing;
+            }
+            if self.leaky_type == LeakyType::Downstream {
+                state.skip_stale(Instant::now(), usize::MAX, 1);
+            }
+            if let Some((picture, _)) = state.pictures.pop_front() {
+                self.changed.notify_all();
+                return Taken::Picture(picture);
+            }
+            if let Some(ended) = &state.ended {
+                return Taken::Ended(ended.clone());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says that pictures were lost here.
+    pub(super) fn gap(&self) {
+        self.lock().gap = true;
+    }
+
+    /// Says that no picture follows, and why.
+    pub(super) fn end(&self, ended: Result<(), ClientError>) {
+        self.lock().ended = Some(ended);
+        self.changed.notify_all();
+    }
+
+    /// Lets [`take`](Self::take) return at once, now and until called with `false`.
+    pub(super) fn flush(&self, flushing: bool) {
+        self.lock().flushing = flushing;
+        self.changed.notify_all();
+    }
+
+    /// Ends all waits of the writer for ever.
+    pub(super) fn stop(&self) {
+        self.lock().stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits that long, or until stopped.
+    pub(super) fn pause(&self, delay: Duration) {
+        let state = self.lock();
+        let waited = self.changed.wait_timeout_while(state, delay, |state| !state.stopped);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Pictures dropped because newer ones made them stale.
+    pub(super) fn skipped(&self) -> u64 {
+        self.lock().skipped
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    /// Drops from the front what is over the capacity, and what is stale though newer ones are there; the last `keep`
+    /// stay.
+    fn skip_stale(&mut self, now: Instant, capacity: usize, keep: usize) {
+        while let Some((_, put)) = self.pictures.front()
+            && self.pictures.len() > keep
+            && (self.pictures.len() > capacity || now.saturating_duration_since(*put) > STALE)
+        {
+            self.pictures.pop_front();
+            self.skipped += 1;
+            match self.pictures.front_mut() {
+                Some((next, _)) => next.discont = true,
+                None => self.gap = true,
+            }
+        }
+    }
+}
+
+/// Time that a picture may wait while a newer one waits behind it. Chosen: pictures that come in one burst all reach
+/// a downstream that takes them at once, and one that takes longer gets the newest.
+const STALE: Duration = Duration::from_millis(10);
