@@ -1,6 +1,6 @@
 //! The incremental marker walk, ITU-T T.81 B.1 and B.2.
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use super::Header;
 
@@ -55,10 +55,11 @@ pub enum Damage {
     /// A second picture starts before the first has ended: the rest of the first is missing.
     #[error("another picture starts inside it")]
     StartInside,
-    /// A segment whose length is smaller than the length field itself.
+    /// A segment whose length is smaller than the length field itself, or a frame or scan header whose length does not
+    /// fit its number of components.
     #[error("a segment has an impossible length")]
     SegmentLength,
-    /// A frame header without width or components, too short to hold them, or after the picture's data.
+    /// A frame header without width or components, or after the picture's data.
     #[error("the frame header makes no sense")]
     FrameHeader,
     /// Picture data or the end of image came before any frame header.
@@ -98,6 +99,11 @@ impl Walk {
     /// to search for a marker may have been led astray by a damaged length.
     pub fn is_clean(&self) -> bool {
         self.clean
+    }
+
+    /// Whether the walk stands inside the first `len` bytes, not at the end of a segment beyond them.
+    pub fn is_within(&self, len: usize) -> bool {
+        self.at <= len
     }
 
     /// Walks on over the picture that starts at `buffer[start]`, as far as the bytes go. Once it has answered
@@ -141,16 +147,16 @@ impl Walk {
         };
         self.clean &= skipped == 0;
         self.at += skipped;
-        // B.1.1.2: any number of fill bytes FF may stand before a marker. 00 makes FF data, which only a walk that
-        // was led astray meets here: it searches on.
+        // B.1.1.2: any number of fill bytes FF may stand before a marker. 00 makes FF data and 02 to BF are reserved:
+        // only a walk that was led astray meets them here, it searches on.
         match *picture.get(self.at + 1)? {
             0xff => self.at += 1,
-            0x00 => {
+            0x00 | 0x02..=0xbf => {
                 self.clean = false;
                 self.at += 2;
             }
             0x01 | 0xd0..=0xd7 => self.at += 2,
-            0xd8 => self.fail(Damage::StartInside),
+            0xd8 => return self.start_inside(picture),
             0xd9 => self.end(),
             code => return self.segment(picture, code),
         }
@@ -165,7 +171,7 @@ impl Walk {
             return Some(());
         }
         if is_frame_header(code) {
-            if self.scanned || len < 2 + Header::LEN {
+            if self.scanned {
                 self.fail(Damage::FrameHeader);
                 return Some(());
             }
@@ -175,29 +181,40 @@ impl Walk {
                 self.fail(Damage::FrameHeader);
                 return Some(());
             };
-            self.header = Some(header);
-        }
-        let end = self.at + 2 + len;
-        if self.scanned {
-            // Between scans stand only tables, none of which holds a start of image: finding one means that a
-            // damaged byte in the data passed for a marker and that the step would carry us into the next picture.
-            let body = picture.get(self.at + 4..end.min(picture.len()))?;
-            if let Some(inside) = memchr::memmem::find(body, &super::START) {
-                self.at += 4 + inside;
-                self.fail(Damage::StartInside);
+            if len != 8 + 3 * usize::from(header.components) {
+                self.fail(Damage::SegmentLength);
                 return Some(());
             }
-            picture.get(..end)?;
+            self.header = Some(header);
         }
-        self.at = end;
         if code == START_OF_SCAN {
-            if self.header.is_none() {
-                self.fail(Damage::NoFrameHeader);
+            let components = usize::from(*picture.get(self.at + 4)?);
+            if self.header.is_none() || len != 6 + 2 * components {
+                let damage = if self.header.is_none() { Damage::NoFrameHeader } else { Damage::SegmentLength };
+                self.fail(damage);
                 return Some(());
             }
             self.scanned = true;
             self.state = State::Scan;
+        } else if self.scanned {
+            return self.table(picture, len);
         }
+        self.at += 2 + len;
+        Some(())
+    }
+
+    /// Between scans stand only tables, none of which holds a start of image: finding one means that a damaged byte in
+    /// the data passed for a marker and that the step would carry us into the next picture.
+    fn table(&mut self, picture: &[u8], len: usize) -> Option<()> {
+        let end = self.at + 2 + len;
+        let body = picture.get(self.at + 4..end.min(picture.len()))?;
+        if let Some(inside) = memmem::find(body, &super::START) {
+            self.at += 4 + inside;
+            self.fail(Damage::StartInside);
+            return Some(());
+        }
+        picture.get(..end)?;
+        self.at = end;
         Some(())
     }
 
@@ -216,10 +233,7 @@ impl Walk {
                 0xff => at += 1,
                 // B.1.1.5: stuffed zero, restart markers; TEM and reserved codes (01-BF) mean nothing here.
                 0x00..=0xbf | 0xd0..=0xd7 => at += 2,
-                0xd8 => {
-                    self.fail(Damage::StartInside);
-                    return Some(());
-                }
+                0xd8 => return self.start_inside(picture),
                 0xd9 => {
                     self.end();
                     return Some(());
@@ -231,6 +245,13 @@ impl Walk {
             }
             self.at = at;
         }
+    }
+
+    /// A start of image that no marker follows is a damaged byte.
+    fn start_inside(&mut self, picture: &[u8]) -> Option<()> {
+        self.clean &= *picture.get(self.at + 2)? == 0xff;
+        self.fail(Damage::StartInside);
+        Some(())
     }
 
     fn end(&mut self) {

@@ -69,6 +69,9 @@ impl Head {
     pub(super) fn folded(&mut self, line: &[u8]) {
         let Some(field) = self.last else { return };
         let value = self.value(field).get_or_insert_default();
+        if value.len() > MAX_FOLDED {
+            return;
+        }
         if !value.is_empty() {
             value.push(' ');
         }
@@ -139,7 +142,11 @@ fn glued_field(line: &[u8]) -> Option<usize> {
 
 /// Longest delimiter line, in bytes: RFC 2046 allows 74, and a field may be glued to it. A longer line that begins
 /// with two dashes is text.
-const MAX_DELIMITER: usize = 256;
+pub(super) const MAX_DELIMITER: usize = 256;
+
+/// Bytes after which a folded field takes no further line. Chosen: no field that is read here is half as long. Without
+/// it an endless head would fill the memory.
+const MAX_FOLDED: usize = 1024;
 
 /// Longest `X-Timestamp` kept, in bytes. Chosen: seconds with fraction have under 30 characters.
 const MAX_TIMESTAMP: usize = 64;

@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::{Foreign, Place, Reader, Step};
+use super::{Place, Reader, Skip, Start, Step};
 use crate::{
     jpeg,
     multipart::{
@@ -16,11 +16,8 @@ pub(super) struct Between {
     head: Head,
     /// Bytes of the part's body so far, once its head is complete.
     body: Option<u64>,
-    /// After damage in a stream that has delimiters: no picture starts before the next delimiter or head, so that a
-    /// thumbnail inside the damaged picture does not pass for one. Holds for [`MAX_LOST`] bytes.
-    lost: bool,
-    /// Bytes taken since the place was entered or the last delimiter.
-    skipped: usize,
+    /// A delimiter came since the place was entered.
+    delimited: bool,
     /// How far the current line was searched for its end and for the start of a picture.
     searched: usize,
     /// The current line is longer than [`MAX_LINE`]: its beginning is gone.
@@ -36,13 +33,8 @@ enum Landmark {
 }
 
 impl Between {
-    pub(super) fn new(lost: bool) -> Self {
-        Self { lost, ..Self::default() }
-    }
-
     fn skip(&mut self, count: usize) {
         self.searched = 0;
-        self.skipped += count;
         self.body = self.body.map(|body| body + count as u64);
     }
 
@@ -51,14 +43,14 @@ impl Between {
             Line::Blank if self.head.has_fields() && self.body.is_none() => self.body = Some(0),
             Line::Delimiter(text, glued) => {
                 delimiter.learn(text);
-                *self = Self::default();
+                *self = Self { delimited: true, ..Self::default() };
                 if let Some(field) = glued {
                     self.head.field(field);
                 }
             }
             // A head without a delimiter, straight after a part that had no picture.
-            Line::Field(field) if (self.body.is_some() || self.lost) && begins_head(field) => {
-                *self = Self::default();
+            Line::Field(field) if self.body.is_some() && begins_head(field) => {
+                *self = Self { delimited: self.delimited, ..Self::default() };
                 self.head.field(field);
             }
             Line::Field(field) if self.body.is_none() => self.head.field(field),
@@ -71,22 +63,18 @@ impl Between {
 impl<S: Copy> Reader<S> {
     pub(super) fn step_between(&mut self, stamp: S) -> Step {
         let Place::Between(between) = &mut self.place else { return Step::Next };
-        let data = &self.buffer[..self.filled];
-        let pictures_from =
-            if between.lost && self.delimiter.text().is_some() { MAX_LOST.saturating_sub(between.skipped) } else { 0 };
-        match landmark(data, between.searched, pictures_from) {
+        let data = self.buffer.data();
+        match landmark(data, between.searched) {
             Landmark::LineFeed(at) => {
-                let whole = !between.overlong && at <= MAX_LINE;
-                between.overlong = false;
+                let whole = !std::mem::take(&mut between.overlong) && at <= MAX_LINE;
                 between.skip(at + 1);
-                let line = self.buffer.split_to(at + 1);
-                self.filled -= line.len();
                 if whole {
-                    between.take(&line[..at], &mut self.delimiter);
+                    between.take(&data[..at], &mut self.delimiter);
                 }
+                self.buffer.consume(at + 1);
                 if between.body == Some(0) && between.head.is_foreign() {
                     let head = std::mem::take(&mut between.head);
-                    self.place = Place::Foreign(Foreign::new(head));
+                    self.place = Place::Skip(Skip::foreign(head));
                 }
             }
             Landmark::Picture(at) => {
@@ -94,17 +82,17 @@ impl<S: Copy> Reader<S> {
                     // What stands before a picture on its line may be a field whose line end is missing.
                     between.take(&data[..at], &mut self.delimiter);
                 }
-                let body = between.body.map_or(0, |body| body + at as u64);
-                let head = std::mem::take(&mut between.head);
-                self.consume(at);
-                self.enter_picture(head, body, stamp);
+                let Between { head, body, delimited, .. } = std::mem::take(between);
+                let body = body.map_or(0, |body| body + at as u64);
+                self.buffer.consume(at);
+                self.enter_picture(Start { head, body, delimited }, stamp);
             }
             Landmark::None(searched) => {
                 between.searched = searched;
                 if searched > MAX_LINE {
                     between.overlong = true;
                     between.skip(searched);
-                    self.consume(searched);
+                    self.buffer.consume(searched);
                 }
                 return Step::NeedsBytes;
             }
@@ -113,9 +101,8 @@ impl<S: Copy> Reader<S> {
     }
 }
 
-/// Finds the next line end or start of a picture. Starts before `pictures_from` do not count, bytes before `searched`
-/// hold neither.
-fn landmark(data: &[u8], searched: usize, pictures_from: usize) -> Landmark {
+/// Finds the next line end or start of a picture. Bytes before `searched` hold neither.
+fn landmark(data: &[u8], searched: usize) -> Landmark {
     let mut at = searched;
     while let Some(found) = memchr2(b'\n', jpeg::START[0], &data[at..]) {
         at += found;
@@ -123,7 +110,7 @@ fn landmark(data: &[u8], searched: usize, pictures_from: usize) -> Landmark {
             return Landmark::LineFeed(at);
         }
         let start = &data[at..data.len().min(at + jpeg::START.len())];
-        if start == jpeg::START && at >= pictures_from {
+        if start == jpeg::START {
             return Landmark::Picture(at);
         }
         if start.len() < jpeg::START.len() && jpeg::START.starts_with(start) {
@@ -137,7 +124,3 @@ fn landmark(data: &[u8], searched: usize, pictures_from: usize) -> Landmark {
 /// Longest line kept between two pictures, in bytes. Chosen near Apache httpd's default for one field (8190), doubled.
 /// Too small loses what a chatty head says, too large is memory that each peer may hold.
 const MAX_LINE: usize = 16 * 1024;
-
-/// Bytes skipped after damage before any start of image counts again. Chosen: more than most pictures have. Too small
-/// shows a thumbnail, too large loses pictures of a stream that stopped using delimiters.
-const MAX_LOST: usize = 1024 * 1024;

@@ -1,20 +1,21 @@
 //! The incremental, tolerant reader.
 //!
 //! It is always in one of three places: between two pictures (`between.rs`), inside a picture (`picture.rs`), or
-//! inside a part that is none (`foreign.rs`). What it decides depends on the bytes and their order only, never on how
+//! over bytes that hold none (`skip.rs`). What it decides depends on the bytes and their order only, never on how
 //! they were cut into reads; [`Reader::idle`] is the one exception, and only the caller's clock calls it.
 
 mod between;
-mod foreign;
+mod buffer;
 mod picture;
+mod skip;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 
-use self::{between::Between, foreign::Foreign, picture::Picture};
+use self::{between::Between, buffer::Buffer, picture::Picture, skip::Skip};
 use super::{delimiter::Delimiter, head::Head};
 use crate::jpeg::{Damage, Header};
 
@@ -38,14 +39,13 @@ use crate::jpeg::{Damage, Header};
 #[derive(Debug)]
 pub struct Reader<S> {
     limits: Limits,
-    /// Initialised bytes, of which the first `filled` came from the stream. The place begins at the first.
-    buffer: BytesMut,
-    filled: usize,
+    /// The place begins at its first byte.
+    buffer: Buffer,
     place: Place<S>,
     delimiter: Delimiter,
     lengths: Lengths,
     /// Damaged pictures since the last whole one.
-    damaged_in_a_row: u32,
+    damaged_in_a_row: usize,
     events: VecDeque<Event<S>>,
 }
 
@@ -96,7 +96,7 @@ pub enum Lengths {
 enum Place<S> {
     Between(Between),
     Picture(Picture<S>),
-    Foreign(Foreign),
+    Skip(Skip),
 }
 
 /// Whether a step got anywhere.
@@ -117,8 +117,7 @@ impl<S: Copy> Reader<S> {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            buffer: BytesMut::new(),
-            filled: 0,
+            buffer: Buffer::default(),
             place: Place::Between(Between::default()),
             delimiter: Delimiter::default(),
             lengths: Lengths::default(),
@@ -130,18 +129,15 @@ impl<S: Copy> Reader<S> {
     /// Where the next bytes of the body go: at least some, at best the rest of the picture under way.
     pub fn space(&mut self) -> &mut [u8] {
         let wanted = match &self.place {
-            Place::Picture(picture) => picture.missing(self.filled).clamp(MIN_SPACE, MAX_SPACE),
+            Place::Picture(picture) => picture.missing(self.buffer.data().len()).clamp(MIN_SPACE, MAX_SPACE),
             _ => MIN_SPACE,
         };
-        if self.buffer.len() - self.filled < wanted {
-            self.buffer.resize(self.filled + wanted, 0);
-        }
-        &mut self.buffer[self.filled..]
+        self.buffer.space(wanted)
     }
 
     /// Takes the first `count` bytes of [`space`](Self::space) as the next bytes of the body.
     pub fn filled(&mut self, count: usize, stamp: S) {
-        self.filled = self.buffer.len().min(self.filled + count);
+        self.buffer.filled(count);
         while self.step(stamp) == Step::Next {}
     }
 
@@ -181,8 +177,7 @@ impl<S: Copy> Reader<S> {
             self.settle();
             while self.step(stamp) == Step::Next {}
         }
-        self.consume(self.filled);
-        self.enter_between(false);
+        self.enter_between(self.buffer.data().len());
     }
 
     /// The delimiter that the stream uses, as far as it is known.
@@ -199,29 +194,32 @@ impl<S: Copy> Reader<S> {
         match self.place {
             Place::Between(_) => self.step_between(stamp),
             Place::Picture(_) => self.step_picture(),
-            Place::Foreign(_) => self.step_foreign(stamp),
+            Place::Skip(_) => self.step_skip(stamp),
         }
     }
 
-    fn data(&self) -> &[u8] {
-        &self.buffer[..self.filled]
+    /// Looks for a picture behind the first `count` bytes.
+    fn enter_between(&mut self, count: usize) {
+        self.buffer.consume(count);
+        self.place = Place::Between(Between::default());
     }
 
-    fn consume(&mut self, count: usize) {
-        self.buffer.advance(count);
-        self.filled -= count;
-    }
-
-    fn enter_between(&mut self, lost: bool) {
-        self.place = Place::Between(Between::new(lost));
-    }
-
-    /// The picture begins at the first byte of the buffer; `body` bytes of its part came before.
-    fn enter_picture(&mut self, head: Head, body: u64, stamp: S) {
-        let length = head.length().and_then(|len| usize::try_from(len.checked_sub(body)?).ok());
+    /// The picture begins at the first byte of the buffer.
+    fn enter_picture(&mut self, part: Start, stamp: S) {
+        let length = part.head.length().and_then(|len| usize::try_from(len.checked_sub(part.body)?).ok());
         let length = length.filter(|len| *len <= self.limits.max_frame && *len > 0);
-        self.place = Place::Picture(Picture::new(head, length, stamp));
+        self.place = Place::Picture(Picture::new(part.head, length, part.delimited, stamp));
     }
+}
+
+/// What came before a picture.
+#[derive(Debug, Default)]
+struct Start {
+    head: Head,
+    /// Bytes of its part before it.
+    body: u64,
+    /// A delimiter stood there.
+    delimited: bool,
 }
 
 /// Longest picture accepted unless told otherwise, in bytes. Chosen: a 24-megapixel photograph at the best quality

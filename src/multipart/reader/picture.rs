@@ -1,10 +1,15 @@
 //! Inside a picture: where it ends. The walk over its markers decides; its declared length is believed where what
 //! follows confirms it.
 
-use super::{Event, Frame, Lengths, Place, Reader, Step};
+use memchr::memmem;
+
+use super::{Event, Frame, Lengths, Place, Reader, Skip, Step};
 use crate::{
     jpeg::{self, Damage, Header, Walk},
-    multipart::{delimiter::Found, head::Head},
+    multipart::{
+        delimiter::Found,
+        head::{Head, MAX_DELIMITER},
+    },
 };
 
 #[derive(Debug)]
@@ -12,7 +17,11 @@ pub(super) struct Picture<S> {
     head: Head,
     /// Declared length, counted from the start of the picture. Taken away once it has proved wrong.
     length: Option<usize>,
+    /// A delimiter came before it, so one is to be expected after it.
+    delimited: bool,
     walk: Walk,
+    /// How far the bytes that its length announces after its end were searched for a delimiter.
+    searched: usize,
     stamp: S,
     /// The picture is whole; only what follows may still change its length.
     settling: Option<Whole>,
@@ -38,15 +47,15 @@ enum Verdict {
 }
 
 enum Resume {
-    /// A delimiter or head starts here.
+    /// Something begins here: a delimiter, a head, or another picture.
     At(usize),
-    /// Search from here on.
+    /// Nothing does before here. What follows is the rest of the picture if a delimiter is to be expected after it.
     After(usize),
 }
 
 impl<S: Copy> Picture<S> {
-    pub(super) fn new(head: Head, length: Option<usize>, stamp: S) -> Self {
-        Self { head, length, walk: Walk::new(), stamp, settling: None }
+    pub(super) fn new(head: Head, length: Option<usize>, delimited: bool, stamp: S) -> Self {
+        Self { head, length, delimited, walk: Walk::new(), searched: 0, stamp, settling: None }
     }
 
     pub(super) fn is_settling(&self) -> bool {
@@ -55,7 +64,7 @@ impl<S: Copy> Picture<S> {
 
     /// Bytes to come by the declared length, with room for the delimiter and head that follow.
     pub(super) fn missing(&self, filled: usize) -> usize {
-        self.length.map_or(0, |length| (length + 512).saturating_sub(filled))
+        self.length.map_or(0, |length| length.saturating_add(512).saturating_sub(filled))
     }
 }
 
@@ -79,40 +88,40 @@ impl<S: Copy> Reader<S> {
     /// Ends the picture under way as nothing more comes for now.
     pub(super) fn settle(&mut self) {
         let Place::Picture(picture) = &self.place else { return };
-        match picture.settling {
-            Some(whole) => self.give_out(whole),
-            None => {
-                let resume = self.delimiter.find_in(self.data()).map_or(Resume::After(2), Resume::At);
-                self.lose(Damage::Truncated, resume);
-            }
+        if let Some(whole) = picture.settling {
+            return self.give_out(whole);
         }
+        let data = self.buffer.data();
+        let resume = match self.delimiter.find_in(data) {
+            // Had anything else begun in these bytes, the walk would have seen it.
+            _ if picture.walk.is_clean() && picture.walk.is_within(data.len()) => Resume::After(data.len()),
+            Some(at) => Resume::At(at),
+            None if picture.delimited => Resume::After(2),
+            None => self.picture_inside(data).map_or(Resume::After(data.len()), Resume::At),
+        };
+        self.lose(Damage::Truncated, resume);
     }
 
     fn judge(&mut self) -> Verdict {
         let Place::Picture(picture) = &mut self.place else { return Verdict::More };
-        let data = &self.buffer[..self.filled];
-        let step = picture.walk.step(data, 0);
+        let data = self.buffer.data();
+        // The walk sees no byte beyond the limit, so that what it finds there cannot depend on how reads were cut.
+        let step = picture.walk.step(&data[..data.len().min(self.limits.max_frame)], 0);
         if let Some(length) = picture.length
             && let Some(after) = data.get(length..)
             && self.outlives(step, length)
         {
             // The walk found no end where the head puts it: either the length is wrong, or the picture is.
-            let verdict = by_length(&data[..length]);
-            match (self.delimiter.or_picture_follows(after), verdict) {
-                (Found::Yes, verdict) => return verdict,
-                (Found::Unknown, Verdict::Whole(whole)) => return Verdict::Settling(whole),
-                (Found::Unknown, _) => return Verdict::More,
-                (Found::No, _) => self.distrust_length(),
+            match self.delimiter.or_picture_follows(after) {
+                Found::Yes => return cut_short(&data[..length]),
+                Found::Unknown => return Verdict::More,
+                Found::No => self.distrust_length(),
             }
         }
-        let reached = match step {
-            jpeg::Step::More => self.filled,
-            jpeg::Step::End(at) | jpeg::Step::Damaged(at, _) => at,
-        };
-        if reached > self.limits.max_frame {
-            return Verdict::Damaged(Damage::TooLarge, Resume::After(self.limits.max_frame));
-        }
         match step {
+            jpeg::Step::More if self.buffer.data().len() > self.limits.max_frame => {
+                self.damaged(Damage::TooLarge, self.limits.max_frame)
+            }
             jpeg::Step::More => Verdict::More,
             jpeg::Step::End(end) => self.judge_end(end),
             jpeg::Step::Damaged(at, damage) => self.judge_damage(at, damage),
@@ -125,7 +134,8 @@ impl<S: Copy> Reader<S> {
             jpeg::Step::More => true,
             jpeg::Step::End(end) => end > length,
             jpeg::Step::Damaged(at, _) => {
-                at >= length || self.lengths == Lengths::Right && self.delimiter.find_in(&self.data()[..at]).is_none()
+                at >= length
+                    || self.lengths == Lengths::Right && self.delimiter.find_in(&self.buffer.data()[..at]).is_none()
             }
         }
     }
@@ -138,54 +148,106 @@ impl<S: Copy> Reader<S> {
     }
 
     /// The walk has found the end of image.
-    fn judge_end(&self, end: usize) -> Verdict {
+    fn judge_end(&mut self, end: usize) -> Verdict {
         let Place::Picture(picture) = &self.place else { return Verdict::More };
         let Some(header) = picture.walk.header() else {
-            return Verdict::Damaged(Damage::NoFrameHeader, Resume::After(end));
+            return self.damaged(Damage::NoFrameHeader, end);
         };
         let whole = |len, lengths| Whole { len, header, lengths };
-        let data = self.data();
         if picture.length == Some(end) {
             return Verdict::Whole(whole(end, Lengths::Right));
         }
         if !picture.walk.is_clean()
-            && let Some(at) = self.delimiter.find_in(&data[..end])
+            && let Some(damaged) = self.strayed(end)
         {
-            return Verdict::Damaged(Damage::StartInside, Resume::At(at));
+            return damaged;
         }
-        let Some(length) = picture.length.filter(|_| self.lengths != Lengths::Wrong) else {
-            return Verdict::Whole(whole(end, self.lengths));
-        };
-        // More bytes are announced: padding that belongs to the part, or a length that is wrong.
-        let short = whole(end, Lengths::Wrong);
-        let padding = &data[end..data.len().min(length)];
-        match self.delimiter.follows(padding) {
-            Found::Yes => return Verdict::Whole(short),
-            Found::Unknown if data.len() < length => return Verdict::Settling(short),
-            _ => {}
+        match picture.length {
+            Some(length) if length > end && self.lengths != Lengths::Wrong => {
+                self.judge_padding(whole(end, Lengths::Wrong), whole(length, Lengths::Right))
+            }
+            _ => Verdict::Whole(whole(end, self.lengths)),
         }
-        let Some(after) = data.get(length..) else { return Verdict::Settling(short) };
+    }
+
+    /// Its length announces more bytes than the picture has: padding that belongs to the part, or the length is wrong.
+    fn judge_padding(&mut self, short: Whole, padded: Whole) -> Verdict {
+        let Place::Picture(picture) = &mut self.place else { return Verdict::More };
+        let data = self.buffer.data();
+        let padding = &data[short.len..data.len().min(padded.len)];
+        let follows = self.delimiter.follows(padding);
+        let unsearched = &padding[picture.searched.saturating_sub(MAX_DELIMITER)..];
+        if follows == Found::Yes || self.delimiter.find_in(unsearched).is_some() {
+            return Verdict::Whole(short);
+        }
+        picture.searched = padding.len();
+        let Some(after) = data.get(padded.len..) else { return Verdict::Settling(short) };
+        if follows == Found::No && self.lengths == Lengths::Right {
+            return Verdict::Whole(padded);
+        }
         match self.delimiter.or_picture_follows(after) {
             // A length that counts the line end before the delimiter: that is no padding.
             Found::Yes if padding.trim_ascii().is_empty() => Verdict::Whole(short),
-            Found::Yes => Verdict::Whole(whole(length, Lengths::Right)),
+            Found::Yes => Verdict::Whole(padded),
             Found::No => Verdict::Whole(short),
-            Found::Unknown => Verdict::Settling(whole(length, Lengths::Right)),
+            Found::Unknown => Verdict::Settling(padded),
         }
+    }
+
+    /// The walk had to search for markers before it found an end: whether damage led it into another picture.
+    fn strayed(&self, end: usize) -> Option<Verdict> {
+        let Place::Picture(picture) = &self.place else { return None };
+        let data = &self.buffer.data()[..end];
+        let resume = match (self.delimiter.find_in(data), self.picture_inside(data)) {
+            (Some(at), _) => Resume::At(at),
+            // No delimiter came before it: a thumbnail.
+            (None, Some(_)) if picture.delimited => Resume::After(2),
+            (None, Some(at)) => Resume::At(at),
+            (None, None) => return None,
+        };
+        Some(Verdict::Damaged(Damage::StartInside, resume))
+    }
+
+    /// Where a whole picture begins in `data` that ends with it, or that goes on as a stream does after a picture:
+    /// after thumbnails it does not.
+    fn picture_inside(&self, data: &[u8]) -> Option<usize> {
+        let starts = memmem::find_iter(data, &jpeg::START).skip_while(|at| *at == 0).take(MAX_RETRIES);
+        starts.into_iter().find(|start| {
+            let mut walk = Walk::new();
+            match walk.step(data, *start) {
+                jpeg::Step::End(len) if walk.is_clean() => {
+                    self.delimiter.or_picture_follows(&data[start + len..]) != Found::No
+                }
+                _ => false,
+            }
+        })
     }
 
     /// The walk has found what no picture has.
     fn judge_damage(&self, at: usize, damage: Damage) -> Verdict {
         let Place::Picture(picture) = &self.place else { return Verdict::More };
-        if let Some(delimiter) = self.delimiter.find_in(&self.data()[..at]) {
-            return Verdict::Damaged(damage, Resume::At(delimiter));
+        if self.delimiter.find_in(&self.buffer.data()[..at]).is_none() {
+            if picture.length.is_some() && self.lengths == Lengths::Right {
+                // The lengths were right so far: see what stands where this one ends.
+                return Verdict::More;
+            }
+            if damage == Damage::StartInside && picture.walk.is_clean() {
+                // It does not stand in a segment, as thumbnails do: this is the next picture.
+                return Verdict::Damaged(damage, Resume::At(at));
+            }
         }
-        if picture.length.is_some() && self.lengths == Lengths::Right {
-            // The lengths were right so far: see what stands where this one ends.
-            return Verdict::More;
-        }
-        let resume = if self.damaged_in_a_row < MAX_RETRIES { 2 } else { at.max(2) };
-        Verdict::Damaged(damage, Resume::After(resume))
+        self.damaged(damage, at)
+    }
+
+    /// The verdict on a picture that shows damage at `at`.
+    fn damaged(&self, damage: Damage, at: usize) -> Verdict {
+        let data = self.buffer.data();
+        let resume = match self.delimiter.find_in(&data[..at]) {
+            Some(delimiter) => Resume::At(delimiter),
+            None if damage != Damage::TooLarge && self.damaged_in_a_row < MAX_RETRIES => Resume::After(2),
+            None => Resume::After(at.max(2)),
+        };
+        Verdict::Damaged(damage, resume)
     }
 
     fn give_out(&mut self, whole: Whole) {
@@ -193,42 +255,35 @@ impl<S: Copy> Reader<S> {
         let Whole { len, header, lengths } = whole;
         let timestamp = picture.head.timestamp().map(str::to_owned);
         let stamp = picture.stamp;
-        let jpeg = self.buffer.split_to(len).freeze();
-        self.filled -= len;
+        let jpeg = self.buffer.take(len);
         self.lengths = lengths;
         self.damaged_in_a_row = 0;
         self.events.push_back(Event::Frame(Frame { jpeg, header, timestamp, stamp }));
-        self.enter_between(false);
+        self.enter_between(0);
     }
 
     fn lose(&mut self, damage: Damage, resume: Resume) {
-        self.damaged_in_a_row = self.damaged_in_a_row.saturating_add(1);
+        let Place::Picture(picture) = &self.place else { return };
+        let delimited = picture.delimited;
+        self.damaged_in_a_row += 1;
         self.events.push_back(Event::Damaged(damage));
-        let (at, lost) = match resume {
-            Resume::At(at) => (at, false),
-            Resume::After(at) => (at.min(self.filled), true),
-        };
-        self.consume(at);
-        self.enter_between(lost);
-    }
-}
-
-/// A part ends where its length says, but the walk found no end of image there: it was led astray by damage, or the
-/// picture is cut short.
-fn by_length(picture: &[u8]) -> Verdict {
-    let mut walk = Walk::new();
-    walk.step(picture, 0);
-    match walk.header() {
-        Some(header) if picture.ends_with(&END) => {
-            Verdict::Whole(Whole { len: picture.len(), header, lengths: Lengths::Right })
+        match resume {
+            Resume::After(count) if delimited => {
+                self.buffer.consume(count);
+                self.place = Place::Skip(Skip::lost());
+            }
+            Resume::At(count) | Resume::After(count) => self.enter_between(count),
         }
-        _ => Verdict::Damaged(Damage::Truncated, Resume::At(picture.len())),
     }
 }
 
-/// The end of image.
-const END: [u8; 2] = [0xff, 0xd9];
+/// The verdict on a picture whose part ended before the walk did.
+fn cut_short(part: &[u8]) -> Verdict {
+    let damage = jpeg::check(part).err().unwrap_or(Damage::Truncated);
+    Verdict::Damaged(damage, Resume::At(part.len()))
+}
 
-/// Damaged pictures in a row after which the search for the next goes on behind the damage, not behind the start: a
-/// hostile stream of nested starts would otherwise make the walk go over the same bytes again and again.
-const MAX_RETRIES: u32 = 16;
+/// Damaged pictures in a row after which the search for the next goes on behind the damage, not behind the start, and
+/// starts tried inside one picture: a hostile stream of nested starts would otherwise make the walk go over the same
+/// bytes again and again.
+const MAX_RETRIES: usize = 16;

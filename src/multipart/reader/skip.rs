@@ -1,18 +1,19 @@
-//! Inside a part that its head declares to be something else: skipped up to the next delimiter.
+//! Over bytes that hold no picture: a part that its head declares to be something else, or what is left of a damaged
+//! picture, so that a thumbnail in it does not pass for a picture. Ends at the next delimiter.
 
 use memchr::memchr;
 
-use super::{Event, Place, Reader, Step};
+use super::{Event, Place, Reader, Start, Step};
 use crate::{
     jpeg,
-    multipart::head::{Head, Line, begins_head},
+    multipart::head::{Head, Line, MAX_DELIMITER, begins_head},
 };
 
 #[derive(Debug)]
-pub(super) struct Foreign {
-    /// Its head, until its first bytes have shown that it is no picture after all.
+pub(super) struct Skip {
+    /// The head of a foreign part, until its first bytes have shown that it is no picture after all.
     head: Option<Head>,
-    /// Bytes left of its declared length.
+    /// Bytes after which it ends without a delimiter.
     left: Option<u64>,
     /// The current line's beginning is gone.
     overlong: bool,
@@ -20,79 +21,80 @@ pub(super) struct Foreign {
     renamed: bool,
 }
 
-impl Foreign {
-    pub(super) fn new(head: Head) -> Self {
+impl Skip {
+    pub(super) fn foreign(head: Head) -> Self {
         Self { left: head.length(), head: Some(head), overlong: false, renamed: false }
+    }
+
+    pub(super) fn lost() -> Self {
+        Self { left: Some(MAX_LOST), head: None, overlong: false, renamed: false }
     }
 }
 
 impl<S: Copy> Reader<S> {
-    pub(super) fn step_foreign(&mut self, stamp: S) -> Step {
-        let Place::Foreign(foreign) = &mut self.place else { return Step::Next };
-        if foreign.head.is_some() {
+    pub(super) fn step_skip(&mut self, stamp: S) -> Step {
+        let Place::Skip(skip) = &mut self.place else { return Step::Next };
+        if skip.head.is_some() {
             return self.first_bytes(stamp);
         }
-        let data = &self.buffer[..self.filled];
-        let left = foreign.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let line_end = memchr(b'\n', data).map(|at| at + 1);
-        match line_end {
-            _ if left == 0 => {
-                self.enter_between(false);
+        let left = skip.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let data = self.buffer.data();
+        let line = &data[..data.len().min(left).min(MAX_LINE)];
+        let (line, count) = match memchr(b'\n', line) {
+            Some(at) => (&line[..=at], at + 1),
+            None if line.len() == left => (line, left),
+            // A delimiter may begin in what is looked at and end behind it.
+            None if line.len() == MAX_LINE => (line, MAX_LINE - MAX_DELIMITER),
+            None => return Step::NeedsBytes,
+        };
+        // A delimiter stands on a line of its own, but for the data of cameras that forget the line end before it.
+        if let Some(at) = self.delimiter.find_in(line) {
+            self.enter_between(at);
+            return Step::Next;
+        }
+        let whole = !skip.overlong && line.ends_with(b"\n");
+        skip.overlong = !line.ends_with(b"\n");
+        match Line::of(line) {
+            Line::Field(field) if whole && skip.renamed && begins_head(field) => {
+                self.enter_between(0);
                 return Step::Next;
             }
-            Some(end) if end <= left => {
-                let line = Line::of(&data[..end]);
-                let whole = !std::mem::take(&mut foreign.overlong);
-                let ends = match line {
-                    Line::Delimiter(text, _) => whole && self.delimiter.is(text),
-                    Line::Field(field) => foreign.renamed && begins_head(field),
-                    _ => false,
-                };
-                foreign.renamed = whole && matches!(line, Line::Delimiter(..));
-                if ends {
-                    self.enter_between(false);
-                } else {
-                    self.skip(end);
-                }
-            }
-            _ if data.len() >= left => self.skip(left),
-            _ if data.len() > MAX_LINE => {
-                foreign.overlong = true;
-                self.skip(data.len());
-                return Step::NeedsBytes;
-            }
-            _ => return Step::NeedsBytes,
+            line => skip.renamed = whole && matches!(line, Line::Delimiter(..)),
+        }
+        skip.left = skip.left.map(|left| left.saturating_sub(count as u64));
+        if skip.left == Some(0) {
+            self.enter_between(count)
+        } else {
+            self.buffer.consume(count)
         }
         Step::Next
     }
 
     fn first_bytes(&mut self, stamp: S) -> Step {
-        let Place::Foreign(foreign) = &mut self.place else { return Step::Next };
-        let start = &self.buffer[..self.filled.min(jpeg::START.len())];
+        let Place::Skip(skip) = &mut self.place else { return Step::Next };
+        let data = self.buffer.data();
+        let start = &data[..data.len().min(jpeg::START.len())];
         if start == jpeg::START {
             // Whatever its type says, it is a picture.
-            let head = foreign.head.take().unwrap_or_default();
-            self.enter_picture(head, 0, stamp);
+            let head = skip.head.take().unwrap_or_default();
+            self.enter_picture(Start { head, delimited: self.delimiter.text().is_some(), ..Start::default() }, stamp);
         } else if start.len() < jpeg::START.len() && jpeg::START.starts_with(start) {
             return Step::NeedsBytes;
         } else {
-            foreign.head = None;
-            if foreign.left.is_none() && self.delimiter.text().is_none() {
+            skip.head = None;
+            if skip.left.is_none() && self.delimiter.text().is_none() {
                 // Nothing tells where it ends, so look for the next picture.
-                self.enter_between(false);
+                self.enter_between(0);
             }
             self.events.push_back(Event::Foreign);
         }
         Step::Next
     }
-
-    fn skip(&mut self, count: usize) {
-        self.consume(count);
-        if let Place::Foreign(foreign) = &mut self.place {
-            foreign.left = foreign.left.map(|left| left.saturating_sub(count as u64));
-        }
-    }
 }
 
 /// Longest line looked at whole, in bytes: no delimiter is as long.
 const MAX_LINE: usize = 1024;
+
+/// Bytes skipped after damage before any start of image counts again. Chosen: more than most pictures have. Too small
+/// shows a thumbnail, too large loses pictures of a stream that stopped using delimiters.
+const MAX_LOST: u64 = 1024 * 1024;
