@@ -8,29 +8,38 @@ pub(crate) static CAPS: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_em
 /// The Unix time that an `X-Timestamp` says: seconds with or without a fraction, or milliseconds. `None` when it is
 /// something else: many cameras send their uptime (ESP32, Kasa) or the stream's (ITV).
 pub(crate) fn parse(text: &str) -> Option<gst::ClockTime> {
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let whole: u64 = whole.parse().ok()?;
-    let nanoseconds: u64 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
-    match whole {
-        SECONDS_FROM..SECONDS_UNTIL => {
-            Some(gst::ClockTime::from_seconds(whole) + gst::ClockTime::from_nseconds(nanoseconds))
-        }
-        MILLISECONDS_FROM..MILLISECONDS_UNTIL => {
-            Some(gst::ClockTime::from_mseconds(whole) + gst::ClockTime::from_nseconds(nanoseconds / 1000))
-        }
-        _ => None,
-    }
+    let time = decimal(text)?;
+    let time = match time / NANOSECONDS {
+        SECONDS_FROM..SECONDS_UNTIL => time,
+        MILLISECONDS_FROM..MILLISECONDS_UNTIL => time / 1000,
+        _ => return None,
+    };
+    u64::try_from(time).ok().map(gst::ClockTime::from_nseconds)
 }
 
+/// A decimal number of units as thousand-millionths of them: seconds as nanoseconds.
+pub(crate) fn decimal(text: &str) -> Option<u128> {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || whole.len() > MAX_DIGITS || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let whole: u128 = whole.parse().ok()?;
+    let fraction: u128 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+    Some(whole * NANOSECONDS + fraction)
+}
+
+/// Nanoseconds in a second.
+const NANOSECONDS: u128 = 1_000_000_000;
+
+/// Digits before the point of any number of use here; keeps the arithmetic in range.
+const MAX_DIGITS: usize = 18;
+
 /// From September 2001 to the year 2286: no camera that sends its uptime has run as long.
-const SECONDS_FROM: u64 = 1_000_000_000;
-const SECONDS_UNTIL: u64 = 10_000_000_000;
-const MILLISECONDS_FROM: u64 = SECONDS_FROM * 1000;
-const MILLISECONDS_UNTIL: u64 = SECONDS_UNTIL * 1000;
+const SECONDS_FROM: u128 = 1_000_000_000;
+const SECONDS_UNTIL: u128 = 10_000_000_000;
+const MILLISECONDS_FROM: u128 = SECONDS_FROM * 1000;
+const MILLISECONDS_UNTIL: u128 = SECONDS_UNTIL * 1000;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use gio::prelude::*;
 
-use super::{ClientError, Location};
+use super::{ClientError, Location, Options};
 
 /// A connection. Dropping it closes it.
 pub(super) struct Connection {
@@ -24,15 +24,35 @@ pub(super) enum Read {
 }
 
 impl Connection {
-    /// Connects, with TLS where the location wants it. Blocks.
+    /// Connects, with TLS where the location wants it, through the proxy if there is one. Blocks.
     pub(super) fn open(
         location: &Location,
-        timeout: Duration,
+        options: &Options,
         cancellable: &gio::Cancellable,
     ) -> Result<Self, ClientError> {
         let client = gio::SocketClient::new();
-        client.set_tls(location.tls);
-        client.set_timeout(whole_seconds(timeout));
+        client.set_timeout(whole_seconds(options.connect_timeout));
+        // Cameras are in the house: a proxy that the environment names for the world outside would not reach them.
+        client.set_enable_proxy(false);
+        let mut next = location;
+        match &options.proxy {
+            // GIO asks the proxy for a tunnel.
+            Some(proxy) if location.tls => {
+                let resolver = gio::SimpleProxyResolver::new(Some(&proxy.url()), [""; 0]);
+                client.set_proxy_resolver(Some(&resolver));
+                client.set_enable_proxy(true);
+            }
+            // Without TLS the request itself goes to the proxy.
+            Some(proxy) => next = &proxy.location,
+            None => {}
+        }
+        if location.tls {
+            client.set_tls(true);
+            let trusted = options.tls.trusted();
+            let trusted = trusted.map_err(|error| ClientError::CaFile { message: error.message().to_owned() })?;
+            options.tls.prepare(&client, trusted);
+        }
+        let location = next;
         let address = gio::NetworkAddress::new(&location.host, location.port);
         let stream = SocketClientExt::connect(&client, &address, Some(cancellable))
             .map_err(|error| connect_error(location, &error))?;

@@ -52,11 +52,23 @@ pub enum ClientError {
     /// The answer is not HTTP.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The file of trusted certificates cannot be used.
+    #[error("the file of trusted certificates cannot be read: {message}; check ssl-ca-file")]
+    CaFile {
+        /// What the TLS library said.
+        message: String,
+    },
+    /// The body is not compressed as it says.
+    #[error("the body is not compressed as it says: {message}")]
+    Compressed {
+        /// What the decompressor said.
+        message: String,
+    },
     /// The body is not chunked as it says.
     #[error("the body is damaged: {0}")]
     Chunked(#[from] ChunkedError),
     /// The server answered with an error.
-    #[error("{url} answered {status}{}{reason}{}", if .reason.is_empty() { "" } else { " " }, cure(*.status))]
+    #[error("{url} answered {status}{}{reason}{cure}", if .reason.is_empty() { "" } else { " " })]
     Status {
         /// Where.
         url: String,
@@ -64,6 +76,8 @@ pub enum ClientError {
         status: u16,
         /// The status text.
         reason: String,
+        /// What to do about it, to be put behind the rest.
+        cure: &'static str,
         /// When the server wants to be asked again.
         retry_after: Option<Duration>,
     },
@@ -117,15 +131,19 @@ impl ClientError {
             Self::UnknownHost { .. } | Self::Connect { .. } => Cause::Unreachable,
             Self::Status { status: 408 | 425 | 429 | 500..=599, .. } => Cause::Passing,
             Self::Tls { .. }
+            | Self::CaFile { .. }
             | Self::Head(_)
             | Self::Status { .. }
             | Self::NotPictures { .. }
             | Self::NoPicture { .. }
             | Self::Redirects { .. }
             | Self::RedirectTarget { .. } => Cause::Lasting,
-            Self::Cancelled | Self::Broken { .. } | Self::Stalled { .. } | Self::Closed | Self::Chunked(_) => {
-                Cause::Passing
-            }
+            Self::Cancelled
+            | Self::Broken { .. }
+            | Self::Stalled { .. }
+            | Self::Closed
+            | Self::Compressed { .. }
+            | Self::Chunked(_) => Cause::Passing,
         }
     }
 
@@ -135,14 +153,5 @@ impl ClientError {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
-    }
-}
-
-/// What to do about a status.
-fn cure(status: u16) -> &'static str {
-    match status {
-        401 | 403 => "; it wants a user and password",
-        404 | 410 => "; check the path in location",
-        _ => "",
     }
 }

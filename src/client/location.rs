@@ -2,6 +2,8 @@
 
 use glib::UriFlags;
 
+use super::Credentials;
+
 /// The address of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
@@ -10,6 +12,8 @@ pub struct Location {
     pub(super) port: u16,
     /// Path and query as they stand in the request line.
     pub(super) target: String,
+    /// The user and password that stand in it.
+    pub(super) credentials: Option<Credentials>,
 }
 
 /// Why a text is no location.
@@ -38,7 +42,8 @@ pub enum LocationError {
 }
 
 impl Location {
-    /// Reads a URL: `http://`, `https://`, or either with `mjpeg+` before it. A user and password in it are left out.
+    /// Reads a URL: `http://`, `https://`, or either with `mjpeg+` before it. A user and password in it are kept apart
+    /// and not printed.
     ///
     /// # Errors
     ///
@@ -66,7 +71,11 @@ impl Location {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),
         };
-        Ok(Self { tls, host: host.into(), port, target })
+        let credentials = uri
+            .user()
+            .filter(|user| !user.is_empty())
+            .map(|user| Credentials::new(user, uri.password().unwrap_or_default()));
+        Ok(Self { tls, host: host.into(), port, target, credentials })
     }
 
     /// Where a redirection from here leads.
@@ -80,6 +89,17 @@ impl Location {
             LocationError::NoUrl { location: target.to_owned(), message: error.message().to_owned() }
         })?;
         Self::parse(&url)
+    }
+
+    /// The user and password that stand in the URL.
+    pub fn credentials(&self) -> Option<Credentials> {
+        self.credentials.clone()
+    }
+
+    /// Whether both are of one origin (RFC 6454): what is secret to one may be told to the other.
+    pub(super) fn same_origin(&self, other: &Self) -> bool {
+        (self.tls, self.host.to_ascii_lowercase(), self.port)
+            == (other.tls, other.host.to_ascii_lowercase(), other.port)
     }
 
     /// The value of the Host field: the port only where it is not the scheme's own.

@@ -3,28 +3,47 @@
 //! [`run`] does all of it, blocking, on a thread of the caller's; cancelling its [`gio::Cancellable`] ends every wait
 //! at once. What it finds goes to a [`Receiver`].
 
+mod ask;
 mod connection;
+mod credentials;
 mod error;
+mod inflate;
 mod location;
+mod proxy;
+mod request;
 mod retry;
 mod session;
+mod tls;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gio::prelude::*;
 
+use self::{ask::Memory, session::Ended};
+pub use credentials::Credentials;
 pub use error::{Cause, ClientError};
 pub(crate) use location::URI_PREFIX;
 pub use location::{Location, LocationError};
+pub use proxy::Proxy;
+pub use request::{Request, is_field_name, is_field_text};
 pub use retry::Backoff;
+pub use tls::Tls;
 
-use crate::multipart::{Event, Limits};
+use crate::multipart::{Event, Lengths, Limits};
 
 /// What to read and how long to wait.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where the stream is.
     pub location: Location,
+    /// User and password for the server that the location names.
+    pub credentials: Option<Credentials>,
+    /// What each request carries.
+    pub request: Request,
+    /// A proxy on the way.
+    pub proxy: Option<Proxy>,
+    /// Whom a secure connection trusts.
+    pub tls: Tls,
     /// Time for connecting, TLS included.
     pub connect_timeout: Duration,
     /// Time without a byte after which a stream counts as lost; zero is no limit.
@@ -33,6 +52,8 @@ pub struct Options {
     pub retries: Option<u32>,
     /// The waits between tries.
     pub backoff: Backoff,
+    /// Time from one request to the next where each is answered with a single picture; zero does not ask again.
+    pub poll_interval: Duration,
     /// Whether the end of the stream is the end; else it is asked for again.
     pub end: EndOfStream,
     /// What the reader may hold.
@@ -46,6 +67,17 @@ pub enum EndOfStream {
     Reconnect,
     /// That was all.
     Finish,
+}
+
+/// How a stream turned out to be framed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Framing {
+    /// What stands between two pictures.
+    pub delimiter: Option<String>,
+    /// What its Content-Length fields have proved to be worth.
+    pub lengths: Lengths,
+    /// Whether it comes in chunks.
+    pub chunked: bool,
 }
 
 /// Whom the client tells what happens. All calls come from the thread of [`run`].
@@ -65,6 +97,9 @@ pub trait Receiver {
     /// A stream is answered; frames follow.
     fn connected(&self, peer: &str);
 
+    /// How the stream is framed, whenever that turns out to be otherwise than known so far.
+    fn learnt(&self, framing: &Framing);
+
     /// The stream is lost, or could not be had; the next try, this many in a row, comes after `delay`.
     fn lost(&self, cause: &ClientError, attempt: u32, delay: Duration);
 
@@ -78,32 +113,35 @@ pub trait Receiver {
 ///
 /// What waiting cannot cure, or the last cause when no try is left; [`ClientError::Cancelled`] when cancelled.
 pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, receiver: &R) -> Result<(), ClientError> {
+    let mut memory = Memory::default();
     let mut failures = 0;
     let mut reached = false;
     loop {
-        let mut progress = session::Progress::default();
-        let Err(error) = session::run(options, cancellable, receiver, &mut progress);
+        let began = Instant::now();
+        let Ended { why, answered, frames, snapshot } = session::run(options, &mut memory, cancellable, receiver);
         if cancellable.is_cancelled() {
             return Err(ClientError::Cancelled);
         }
-        reached |= progress.answered;
-        if progress.frames > 0 {
+        reached |= answered;
+        if frames > 0 {
             failures = 0;
         }
-        if options.end == EndOfStream::Finish && error == ClientError::Closed && progress.answered {
+        memory.polling = snapshot && !options.poll_interval.is_zero();
+        if memory.polling {
+            receiver.pause(options.poll_interval.saturating_sub(began.elapsed()));
+            continue;
+        }
+        if options.end == EndOfStream::Finish && why == ClientError::Closed && answered {
             return Ok(());
         }
-        let hopeless = match error.cause() {
-            Cause::Lasting => !reached,
-            Cause::Unreachable => !reached,
-            Cause::Passing => false,
-        };
+        // Before the stream was ever there, what looks wrong most likely is; later the camera starts, or is busy.
+        let hopeless = why.cause() != Cause::Passing && !reached;
         if hopeless || options.retries.is_some_and(|retries| failures >= retries) {
-            return Err(error);
+            return Err(why);
         }
-        let delay = error.retry_after().unwrap_or_else(|| options.backoff.delay(failures, glib::random_double()));
+        let delay = why.retry_after().unwrap_or_else(|| options.backoff.delay(failures, glib::random_double()));
         failures += 1;
-        receiver.lost(&error, failures, delay);
+        receiver.lost(&why, failures, delay);
         receiver.pause(delay);
     }
 }

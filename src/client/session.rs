@@ -1,207 +1,197 @@
-//! One try: connect, ask, read until the stream is lost.
+//! One try: ask, then read until the stream is lost.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use super::{
-    ClientError, Location, Options, Receiver,
+    ClientError, Framing, Options, Receiver,
+    ask::{Answer, Memory, ask},
     connection::{Connection, Read},
+    inflate::Inflate,
 };
 use crate::{
-    http::{Chunked, ResponseHead},
+    http::Chunked,
     multipart::{Event, Reader},
 };
 
-/// How far a try came.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
+/// How a try went.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Why it ended.
+    pub(super) why: ClientError,
     /// A stream was answered.
     pub(super) answered: bool,
     /// Pictures that came out.
     pub(super) frames: u64,
-    /// Bytes of the body.
-    bytes: u64,
-}
-
-/// An answer with the bytes of its body that came with its head.
-struct Answer {
-    connection: Connection,
-    head: ResponseHead,
-    body: Vec<u8>,
+    /// The whole answer was one picture.
+    pub(super) snapshot: bool,
 }
 
 /// The body of an answer, on its way into the reader.
 struct Body<'a, R: Receiver> {
     reader: Reader<R::Stamp>,
     chunked: Option<Chunked>,
+    inflate: Option<Inflate>,
+    /// Bytes that the answer says it has.
+    length: Option<u64>,
+    bytes: u64,
+    frames: u64,
+    framing: Framing,
     receiver: &'a R,
-    progress: &'a mut Progress,
 }
 
-/// Reads the stream until it is lost; the error says why.
+/// Reads the stream until it is lost.
 pub(super) fn run<R: Receiver>(
     options: &Options,
+    memory: &mut Memory,
     cancellable: &gio::Cancellable,
     receiver: &R,
-    progress: &mut Progress,
-) -> Result<Infallible, ClientError> {
-    let Answer { connection, head, body: first } = ask(options, cancellable)?;
-    receiver.connected(&connection.peer());
-    progress.answered = true;
-    let mut body =
-        Body { reader: Reader::new(options.limits), chunked: head.is_chunked().then(Chunked::new), receiver, progress };
-    let lost =
-        body.take(&first).and_then(|()| body.receive(&connection, options.timeout)).map_or_else(|e| e, |n| match n {});
+) -> Ended {
+    let answer = match ask(options, memory, cancellable) {
+        Ok(answer) => answer,
+        Err(why) => return Ended { why, answered: false, frames: 0, snapshot: false },
+    };
+    let Answer { location, connection, head, body: first } = answer;
+    if !memory.polling {
+        receiver.connected(&connection.peer());
+    }
+    let mut body = Body {
+        reader: Reader::new(options.limits),
+        chunked: head.is_chunked().then(Chunked::new),
+        inflate: head.field_value("content-encoding").and_then(Inflate::new),
+        length: head.field_value("content-length").and_then(|value| value.parse().ok()),
+        bytes: 0,
+        frames: 0,
+        framing: Framing::default(),
+        receiver,
+    };
+    let why = body.receive(&first, &connection, options.timeout);
+    let whole = body.has_ended();
     body.reader.finish(receiver.stamp());
     body.hand_on();
-    Err(lost)
-}
-
-/// Asks for the stream, wherever redirections lead.
-fn ask(options: &Options, cancellable: &gio::Cancellable) -> Result<Answer, ClientError> {
-    let mut location = options.location.clone();
-    for _ in 0..=MAX_REDIRECTS {
-        let connection = Connection::open(&location, options.connect_timeout, cancellable)?;
-        connection.write(request(&location).as_bytes())?;
-        let (head, body) = response_head(&connection, options.timeout)?;
-        match (head.status(), head.field_value("location")) {
-            (301 | 302 | 303 | 307 | 308, Some(target)) => {
-                let redirected = location.redirected(target).map_err(|_| ClientError::RedirectTarget {
-                    url: location.to_string(),
-                    target: target.to_owned(),
-                })?;
-                location = redirected;
-            }
-            (200..=299, _) => {
-                let media_type = head.media_type();
-                if media_type.is_no_picture() {
-                    let essence = media_type.essence().to_owned();
-                    return Err(ClientError::NotPictures { url: location.to_string(), essence });
-                }
-                return Ok(Answer { connection, head, body });
-            }
-            (status, _) => {
-                let retry_after = head.field_value("retry-after").and_then(|value| value.parse().ok());
-                return Err(ClientError::Status {
-                    url: location.to_string(),
-                    status,
-                    reason: head.reason().to_owned(),
-                    retry_after: retry_after.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER)),
-                });
-            }
-        }
+    let snapshot = why == ClientError::Closed && body.frames == 1 && body.reader.delimiter().is_none();
+    if snapshot && whole {
+        memory.kept = Some((location, connection));
     }
-    Err(ClientError::Redirects { url: options.location.to_string(), limit: MAX_REDIRECTS })
-}
-
-fn request(location: &Location) -> String {
-    // D-Link answers nothing on a connection that is to be kept; and one picture stream is all that we want.
-    format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {USER_AGENT}\r\n\
-         Accept: multipart/x-mixed-replace, image/jpeg, */*;q=0.5\r\nConnection: close\r\n\r\n",
-        location.target,
-        location.host_field(),
-    )
-}
-
-fn response_head(connection: &Connection, timeout: Duration) -> Result<(ResponseHead, Vec<u8>), ClientError> {
-    let mut bytes = Vec::new();
-    let mut space = [0; 4096];
-    loop {
-        match connection.read(&mut space, limit(timeout))? {
-            Read::Bytes(count) => bytes.extend_from_slice(&space[..count]),
-            Read::Idle => return Err(ClientError::Stalled { after: timeout }),
-            Read::Closed => return Err(ClientError::Closed),
-        }
-        if let Some((head, len)) = ResponseHead::parse(&bytes)? {
-            return Ok((head, bytes.split_off(len)));
-        }
-    }
+    Ended { why, answered: true, frames: body.frames, snapshot }
 }
 
 impl<R: Receiver> Body<'_, R> {
-    fn receive(&mut self, connection: &Connection, timeout: Duration) -> Result<Infallible, ClientError> {
-        let mut chunk = vec![0; CHUNK];
+    /// Reads the body to its end, and says what ended it.
+    fn receive(&mut self, first: &[u8], connection: &Connection, timeout: Duration) -> ClientError {
+        if let Err(why) = self.take(first) {
+            return why;
+        }
         loop {
-            let settling = self.reader.is_settling();
-            let wait = if settling { Some(SETTLE) } else { limit(timeout) };
-            let read = match self.chunked {
-                Some(_) => connection.read(&mut chunk, wait)?,
-                None => connection.read(self.reader.space(), wait)?,
-            };
-            match read {
-                Read::Bytes(count) if self.chunked.is_some() => self.take(&chunk[..count])?,
-                Read::Bytes(count) => {
-                    self.count(count);
-                    self.reader.filled(count, self.receiver.stamp());
-                    self.hand_on();
-                    self.check()?;
-                }
-                Read::Idle if settling => {
-                    self.reader.idle(self.receiver.stamp());
-                    self.hand_on();
-                }
-                Read::Idle => return Err(ClientError::Stalled { after: timeout }),
-                Read::Closed => return Err(ClientError::Closed),
+            if let Err(why) = self.read(connection, timeout) {
+                return why;
             }
+        }
+    }
+
+    fn read(&mut self, connection: &Connection, timeout: Duration) -> Result<(), ClientError> {
+        let settling = self.reader.is_settling();
+        let wait = if settling { Some(SETTLE) } else { limit(timeout) };
+        let coded = self.chunked.is_some() || self.inflate.is_some();
+        let mut space = [0; CODED_SPACE];
+        let read = if coded { connection.read(&mut space, wait) } else { connection.read(self.reader.space(), wait) };
+        match read? {
+            Read::Bytes(count) if coded => self.take(&space[..count]),
+            Read::Bytes(count) => {
+                self.count(count);
+                self.reader.filled(count, self.receiver.stamp());
+                self.hand_on();
+                self.check()
+            }
+            Read::Idle if settling => {
+                self.reader.idle(self.receiver.stamp());
+                self.hand_on();
+                Ok(())
+            }
+            Read::Idle => Err(ClientError::Stalled { after: timeout }),
+            Read::Closed => Err(ClientError::Closed),
         }
     }
 
     /// Takes bytes that were read elsewhere than into the reader.
     fn take(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         self.count(bytes.len());
-        let stamp = self.receiver.stamp();
-        let goes_on = match &mut self.chunked {
-            Some(chunked) => chunked.decode(bytes, |data| self.reader.push(data, stamp)),
+        let Self { reader, chunked, inflate, receiver, .. } = self;
+        let stamp = receiver.stamp();
+        let mut inflated = Ok(true);
+        let mut take = |data: &[u8]| match inflate {
+            Some(inflate) if inflated == Ok(true) => inflated = inflate.decode(data, |data| reader.push(data, stamp)),
+            Some(_) => {}
+            None => reader.push(data, stamp),
+        };
+        let goes_on = match chunked {
+            Some(chunked) => chunked.decode(bytes, take),
             None => {
-                self.reader.push(bytes, stamp);
+                take(bytes);
                 Ok(true)
             }
         };
         self.hand_on();
-        if !goes_on? {
+        if !goes_on? || !inflated? {
             return Err(ClientError::Closed);
         }
         self.check()
     }
 
     fn count(&mut self, count: usize) {
-        self.progress.bytes += count as u64;
+        self.bytes += count as u64;
         self.receiver.received(count);
     }
 
     fn hand_on(&mut self) {
         while let Some(event) = self.reader.next() {
             if matches!(event, Event::Frame(_)) {
-                self.progress.frames += 1;
+                self.frames += 1;
+                self.learn();
             }
             self.receiver.event(event);
         }
     }
 
-    /// Gives up a body that holds no picture where any stream would have had one.
+    fn learn(&mut self) {
+        let Self { reader, framing, chunked, .. } = self;
+        let known = framing.delimiter.as_ref().map(String::as_bytes);
+        if (known, framing.lengths, framing.chunked) != (reader.delimiter(), reader.lengths(), chunked.is_some()) {
+            *framing = Framing {
+                delimiter: reader.delimiter().map(|text| String::from_utf8_lossy(text).into_owned()),
+                lengths: reader.lengths(),
+                chunked: chunked.is_some(),
+            };
+            self.receiver.learnt(framing);
+        }
+    }
+
+    /// Whether all bytes of a single picture are in. A stream is not measured by its Content-Length: cameras send
+    /// -1 or 9999999 there.
+    fn has_ended(&self) -> bool {
+        self.frames <= 1 && self.reader.delimiter().is_none() && self.length == Some(self.bytes)
+    }
+
+    /// Ends a single picture, and gives up a body that holds none where any stream would have had one.
     fn check(&self) -> Result<(), ClientError> {
-        let Progress { frames, bytes, .. } = *self.progress;
-        let searched = bytes;
-        if frames == 0 && searched > MAX_WITHOUT_PICTURE { Err(ClientError::NoPicture { searched }) } else { Ok(()) }
+        if self.has_ended() {
+            return Err(ClientError::Closed);
+        }
+        let searched = self.bytes;
+        if self.frames == 0 && searched > MAX_WITHOUT_PICTURE {
+            Err(ClientError::NoPicture { searched })
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Zero is no limit.
-fn limit(timeout: Duration) -> Option<Duration> {
+pub(super) fn limit(timeout: Duration) -> Option<Duration> {
     (!timeout.is_zero()).then_some(timeout)
 }
 
-const USER_AGENT: &str = concat!("mjpegclientsrc/", env!("CARGO_PKG_VERSION"));
-
-/// Redirections followed for one request. Chosen as browsers and libsoup have it (20), halved: cameras have one.
-const MAX_REDIRECTS: usize = 10;
-
-/// Longest wait that a server can ask for. Chosen: a minute is long for live pictures; without a limit a hostile
-/// server could silence us for good.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// Bytes of one read of a chunked body.
-const CHUNK: usize = 64 * 1024;
+/// Bytes of one read of a chunked or compressed body.
+const CODED_SPACE: usize = 32 * 1024;
 
 /// Silence after which a picture that is in whole is given out without what follows it. Chosen: the bytes of one part
 /// leave a camera together; the first picture of a stream whose lengths are wrong is late by this much.

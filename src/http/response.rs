@@ -63,6 +63,11 @@ impl ResponseHead {
         Self::incomplete(bytes)
     }
 
+    /// What stands for the head of a stream that has none.
+    pub fn absent() -> Self {
+        Self { status: 200, reason: String::new(), fields: Vec::new() }
+    }
+
     /// The status code.
     pub fn status(&self) -> u16 {
         self.status

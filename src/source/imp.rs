@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use gio::prelude::*;
@@ -19,8 +20,9 @@ use super::{
     message,
     queue::{Picture, Queue, Taken},
     receiver::ToElement,
-    settings::{PROP_LOCATION, PROP_STATS, Settings, properties},
+    settings::{PROP_IS_LIVE, PROP_LOCATION, PROP_STATS, Settings, properties},
     stats::Stats,
+    timing::Timing,
 };
 use crate::{
     client::{self, Location},
@@ -62,7 +64,7 @@ struct Started {
 #[derive(Default)]
 struct Output {
     header: Option<Header>,
-    pts: gst::ClockTime,
+    timing: Timing,
 }
 
 #[glib::object_subclass]
@@ -86,7 +88,14 @@ impl ObjectImpl for MjpegClientSrc {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        lock(&self.settings).set(pspec.name(), value);
+        let is_live = {
+            let mut settings = lock(&self.settings);
+            settings.set(pspec.name(), value);
+            settings.is_live
+        };
+        if pspec.name() == PROP_IS_LIVE {
+            self.obj().set_live(is_live);
+        }
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -125,14 +134,8 @@ impl ElementImpl for MjpegClientSrc {
 impl BaseSrcImpl for MjpegClientSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        if settings.location.is_none() {
-            return Err(gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("no location is set; it looks like location=http://camera/stream")
-            ));
-        }
         let options = settings.options().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
-        *lock(&self.output) = Output::default();
+        *lock(&self.output) = Output { header: None, timing: Timing::new(settings.timestamp_mode) };
         self.latency.store(0, Ordering::Relaxed);
 
         let capacity = usize::try_from(settings.max_queued_frames).unwrap_or(usize::MAX);
@@ -239,13 +242,13 @@ impl MjpegClientSrc {
         let arrived = frame.stamp.unwrap_or(now).min(now);
         let (pts, new_size) = {
             let mut output = lock(&self.output);
-            output.pts = output.pts.max(arrived);
-            (output.pts, output.header.replace(frame.header) != Some(frame.header))
+            let pts = output.timing.pts(arrived, frame.timestamp.as_deref());
+            (pts, output.header.replace(frame.header) != Some(frame.header))
         };
         if new_size {
             self.set_caps(frame.header)?;
         }
-        self.reckon_latency(transfer);
+        self.reckon_latency(transfer + arrived.saturating_sub(pts));
         gst::log!(CAT, imp = self, "picture of {} bytes, pts {pts}", frame.jpeg.len());
 
         let capture_time = frame.timestamp.as_deref().and_then(unix_time::parse);
@@ -297,7 +300,7 @@ impl MjpegClientSrc {
             State::Started(started) => (started.stats.clone(), started.queue.skipped()),
             State::Stopped => (Arc::default(), 0),
         };
-        stats.structure(skipped)
+        stats.structure(skipped, Instant::now())
     }
 }
 

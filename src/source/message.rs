@@ -38,6 +38,7 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
         }
         ClientError::Connect { .. }
         | ClientError::Tls { .. }
+        | ClientError::CaFile { .. }
         | ClientError::Status { .. }
         | ClientError::Redirects { .. }
         | ClientError::RedirectTarget { .. } => gst::error_msg!(ResourceError::OpenRead, ("{cause}")),
@@ -48,6 +49,7 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
         | ClientError::Broken { .. }
         | ClientError::Stalled { .. }
         | ClientError::Closed
+        | ClientError::Compressed { .. }
         | ClientError::Chunked(_) => gst::error_msg!(ResourceError::Read, ("{cause}")),
     }
 }

@@ -35,8 +35,9 @@ mod queue;
 mod receiver;
 mod settings;
 mod stats;
+mod timing;
 
-pub use settings::LeakyType;
+pub use settings::{LeakyType, TimestampMode};
 
 glib::wrapper! {
     /// The element `mjpegclientsrc`.
@@ -47,6 +48,8 @@ glib::wrapper! {
 
 /// Registers the element with the plugin.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    LeakyType::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    for enumeration in [LeakyType::static_type(), TimestampMode::static_type()] {
+        enumeration.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
     gst::Element::register(Some(plugin), "mjpegclientsrc", gst::Rank::NONE, MjpegClientSrc::static_type())
 }

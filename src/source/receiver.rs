@@ -2,15 +2,16 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use gst::prelude::*;
 
 use super::{MjpegClientSrc, imp::CAT, message, queue::Queue, stats::Stats};
 use crate::{
-    client::{ClientError, Receiver},
+    client::{ClientError, Framing, Receiver},
     multipart::Event,
+    unix_time,
 };
 
 /// What the reading thread holds of the element.
@@ -29,39 +30,60 @@ impl Receiver for ToElement {
     }
 
     fn received(&self, bytes: usize) {
-        self.stats.update(|counters| counters.bytes += bytes as u64);
+        self.stats.update(|figures| figures.bytes += bytes as u64);
     }
 
     fn event(&self, event: Event<Self::Stamp>) {
         match event {
             Event::Frame(frame) => {
-                self.stats.update(|counters| counters.frames += 1);
+                let captured = frame.timestamp.as_deref().and_then(unix_time::parse);
+                let age = captured.and_then(|captured| {
+                    SystemTime::now().duration_since(UNIX_EPOCH).ok()?.checked_sub(captured.into())
+                });
+                self.stats.update(|figures| {
+                    figures.count_frame(Instant::now());
+                    figures.age = age.or(figures.age);
+                    if frame.timestamp.is_some() {
+                        figures.timestamp.clone_from(&frame.timestamp);
+                    }
+                });
                 let transfer = frame.stamp.and_then(|first| self.stamp()?.checked_sub(first)).unwrap_or_default();
                 self.queue.put(frame, transfer, Instant::now());
             }
             Event::Damaged(damage) => {
-                self.stats.update(|counters| counters.damaged += 1);
+                self.stats.update(|figures| figures.damaged += 1);
                 self.queue.gap();
                 if let Some(element) = self.element.upgrade() {
                     gst::info!(CAT, obj = element, "a picture was lost: {damage}");
                 }
             }
-            Event::Foreign => self.stats.update(|counters| counters.foreign += 1),
+            Event::Foreign => self.stats.update(|figures| figures.foreign += 1),
         }
     }
 
     fn connected(&self, peer: &str) {
-        self.stats.update(|counters| peer.clone_into(&mut counters.peer));
+        self.stats.update(|figures| {
+            peer.clone_into(&mut figures.peer);
+            figures.connected = Some(Instant::now());
+        });
         let Some(element) = self.element.upgrade() else { return };
         gst::info!(CAT, obj = element, "connected to {peer}");
         let _ = element.post_message(message::connected(&element, peer));
     }
 
+    fn learnt(&self, framing: &Framing) {
+        self.stats.update(|figures| figures.framing = framing.clone());
+        if let Some(element) = self.element.upgrade() {
+            gst::info!(CAT, obj = element, "the stream has {framing:?}");
+        }
+    }
+
     fn lost(&self, cause: &ClientError, attempt: u32, delay: Duration) {
         self.queue.gap();
-        self.stats.update(|counters| {
-            counters.reconnects += 1;
-            counters.last_reason = cause.to_string();
+        self.stats.update(|figures| {
+            figures.reconnects += 1;
+            figures.last_reason = cause.to_string();
+            figures.connected = None;
         });
         let Some(element) = self.element.upgrade() else { return };
         let _ = element.post_message(message::reconnecting(&element, cause, attempt, delay));

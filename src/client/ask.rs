@@ -1,0 +1,160 @@
+//! Asking for the stream: request, challenge, redirection, until there is an answer.
+
+use std::time::Duration;
+
+use super::{
+    ClientError, Location, Options,
+    connection::{Connection, Read},
+    credentials::Answers,
+    request::Keep,
+    session::limit,
+};
+use crate::{
+    http::{HeadError, ResponseHead},
+    jpeg,
+};
+
+/// What stays from one try to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    answers: Answers,
+    /// A connection whose last body has been read to its end, and where it leads.
+    pub(super) kept: Option<(Location, Connection)>,
+    /// The last answer was a single picture, so more are to be asked for.
+    pub(super) polling: bool,
+}
+
+/// An answer with the bytes of its body that came with its head.
+pub(super) struct Answer {
+    pub(super) location: Location,
+    pub(super) connection: Connection,
+    pub(super) head: ResponseHead,
+    pub(super) body: Vec<u8>,
+}
+
+/// Asks for the stream, wherever redirections lead. One request, no probe; a second one only where the first was
+/// answered with a challenge or a redirection, and the connection of one is closed before the next is made.
+pub(super) fn ask(
+    options: &Options,
+    memory: &mut Memory,
+    cancellable: &gio::Cancellable,
+) -> Result<Answer, ClientError> {
+    let mut location = options.location.clone();
+    let mut redirects = 0;
+    let mut challenges = 0;
+    loop {
+        let answer = send(&location, options, memory, cancellable)?;
+        // RFC 9110 15.4: credentials are for the server that they were given for, not for those it sends us to.
+        let may_answer = options.credentials.is_some() && location.same_origin(&options.location);
+        match (answer.head.status(), answer.head.field_value("location")) {
+            (301 | 302 | 303 | 307 | 308, Some(target)) => {
+                redirects += 1;
+                if redirects > MAX_REDIRECTS {
+                    return Err(ClientError::Redirects { url: options.location.to_string(), limit: MAX_REDIRECTS });
+                }
+                let redirected = location.redirected(target).map_err(|_| ClientError::RedirectTarget {
+                    url: location.to_string(),
+                    target: target.to_owned(),
+                })?;
+                location = redirected;
+            }
+            (401, _)
+                if may_answer
+                    && challenges < MAX_CHALLENGES
+                    && memory.answers.challenge(answer.head.field_values("www-authenticate")) =>
+            {
+                challenges += 1;
+            }
+            (200..=299, _) => {
+                let media_type = answer.head.media_type();
+                if media_type.is_no_picture() {
+                    let essence = media_type.essence().to_owned();
+                    return Err(ClientError::NotPictures { url: location.to_string(), essence });
+                }
+                return Ok(answer);
+            }
+            _ => return Err(refused(&location, &answer.head, may_answer)),
+        }
+    }
+}
+
+fn send(
+    location: &Location,
+    options: &Options,
+    memory: &mut Memory,
+    cancellable: &gio::Cancellable,
+) -> Result<Answer, ClientError> {
+    let authorization = match &options.credentials {
+        Some(credentials) if location.same_origin(&options.location) => {
+            memory.answers.authorization(credentials, &location.target)
+        }
+        _ => None,
+    };
+    let proxy = options.proxy.as_ref().map(|proxy| &proxy.credentials);
+    let keep = if memory.polling { Keep::Alive } else { Keep::Close };
+    let request = options.request.head(location, authorization.as_deref(), proxy, keep);
+    let exchange = |connection: Connection| {
+        connection.write(request.as_bytes())?;
+        let (head, body) = response_head(&connection, options.timeout)?;
+        Ok(Answer { location: location.clone(), connection, head, body })
+    };
+    if let Some((_, connection)) = memory.kept.take().filter(|(kept, _)| kept.same_origin(location)) {
+        // The server may have closed it by now, which is no fault of anybody's.
+        match exchange(connection) {
+            Err(ClientError::Broken { .. } | ClientError::Closed) => {}
+            answer => return answer,
+        }
+    }
+    exchange(Connection::open(location, options, cancellable)?)
+}
+
+fn response_head(connection: &Connection, timeout: Duration) -> Result<(ResponseHead, Vec<u8>), ClientError> {
+    let mut bytes = Vec::new();
+    let mut space = [0; 4096];
+    loop {
+        match connection.read(&mut space, limit(timeout))? {
+            Read::Bytes(count) => bytes.extend_from_slice(&space[..count]),
+            Read::Idle => return Err(ClientError::Stalled { after: timeout }),
+            Read::Closed => return Err(ClientError::Closed),
+        }
+        match ResponseHead::parse(&bytes) {
+            Ok(Some((head, len))) => return Ok((head, bytes.split_off(len))),
+            Ok(None) => {}
+            // Without any head, as `multipartmux ! tcpserversink` sends.
+            Err(HeadError::NotHttp(_)) if is_bare_stream(&bytes) => return Ok((ResponseHead::absent(), bytes)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn is_bare_stream(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"--") || bytes.starts_with(&jpeg::START)
+}
+
+fn refused(location: &Location, head: &ResponseHead, answered: bool) -> ClientError {
+    let cure = match head.status() {
+        401 | 403 if answered => "; check user-id and user-pw",
+        401 => "; set user-id and user-pw",
+        404 | 410 => "; check the path in location",
+        407 => "; set proxy-id and proxy-pw",
+        _ => "",
+    };
+    let retry_after = head.field_value("retry-after").and_then(|value| value.parse().ok());
+    ClientError::Status {
+        url: location.to_string(),
+        status: head.status(),
+        reason: head.reason().to_owned(),
+        cure,
+        retry_after: retry_after.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER)),
+    }
+}
+
+/// Redirections followed for one try. Chosen: half of what browsers and libsoup follow; cameras have one.
+const MAX_REDIRECTS: usize = 10;
+
+/// Challenges answered for one try: the first, and one more for an answer that had become stale.
+const MAX_CHALLENGES: u32 = 2;
+
+/// Longest wait that a server can ask for. Chosen: a minute is long for live pictures; without a limit a hostile
+/// server could silence us for good.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);

@@ -1,0 +1,122 @@
+//! User and password, and how they answer a server's challenge.
+
+use std::fmt;
+
+use http_auth::{PasswordClient, PasswordParams};
+
+/// A user and password. Printing them shows neither.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    user: String,
+    password: String,
+}
+
+impl Credentials {
+    /// A user and password as they are, not as they are written in a URL.
+    pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
+        Self { user: user.into(), password: password.into() }
+    }
+
+    /// User and password as they stand in a URL before the host.
+    pub(super) fn userinfo(&self) -> String {
+        let escape = |text: &str| glib::Uri::escape_string(text, None, false);
+        format!("{}:{}", escape(&self.user), escape(&self.password))
+    }
+
+    /// The answer to no challenge at all, as proxies take it (RFC 7617).
+    pub(super) fn basic(&self) -> String {
+        http_auth::basic::encode_credentials(&self.user, &self.password)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Answers the challenges of one server: Digest (RFC 7616, and RFC 2069 without qop) before Basic (RFC 7617).
+#[derive(Default)]
+pub(super) struct Answers {
+    client: Option<PasswordClient>,
+}
+
+impl Answers {
+    /// Takes the challenges of an answer 401. Whether there is one that can be answered.
+    pub(super) fn challenge<'a>(&mut self, values: impl Iterator<Item = &'a str>) -> bool {
+        let builder = values.fold(PasswordClient::builder(), |builder, value| builder.challenges(value));
+        self.client = builder.build().ok();
+        self.client.is_some()
+    }
+
+    /// The Authorization field for the next request, once there was a challenge. No challenge, no field: Hikvision
+    /// answers nothing at all to one that it did not ask for.
+    pub(super) fn authorization(&mut self, credentials: &Credentials, target: &str) -> Option<String> {
+        let client = self.client.as_mut()?;
+        let mut respond = |body| {
+            let Credentials { user, password } = credentials;
+            client.respond(&PasswordParams { username: user, password, uri: target, method: "GET", body })
+        };
+        // Without a body "auth" is chosen where both are offered; where only "auth-int" is, the body is empty.
+        respond(None).or_else(|_| respond(Some(&[]))).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(challenges: &[&str]) -> Option<String> {
+        let mut answers = Answers::default();
+        answers.challenge(challenges.iter().copied());
+        answers.authorization(&Credentials::new("Mufasa", "Circle of Life"), "/dir/index.html")
+    }
+
+    #[test]
+    fn nothing_is_answered_without_a_challenge() {
+        assert_eq!(answer(&[]), None);
+        assert_eq!(answer(&["Bearer realm=\"x\""]), None);
+    }
+
+    #[test]
+    fn digest_is_preferred_to_basic_in_any_order() {
+        let (basic, digest) = ("Basic realm=\"x\"", "Digest realm=\"x\", nonce=\"n\", qop=\"auth\"");
+        for challenges in [[basic, digest], [digest, basic]] {
+            assert!(answer(&challenges).is_some_and(|answer| answer.starts_with("Digest ")));
+        }
+        assert!(
+            answer(&["Basic realm=\"x\", Digest realm=\"x\", nonce=\"n\""]).is_some_and(|a| a.starts_with("Digest"))
+        );
+    }
+
+    #[test]
+    fn the_digest_of_rfc_2069_is_the_one_of_its_erratum() {
+        let answer = answer(&["Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", \
+             opaque=\"5ccc069c403ebaf9f0171e9517f40e41\""]);
+        let mut answers = Answers::default();
+        answers.challenge(
+            ["Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\""].into_iter(),
+        );
+        let known = answers.authorization(&Credentials::new("Mufasa", "CircleOfLife"), "/dir/index.html");
+        assert!(known.is_some_and(|known| known.contains("1949323746fe6a43ef61f9606e7febea")));
+        assert!(answer.is_some_and(|answer| answer.contains("opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"")));
+    }
+
+    #[test]
+    fn every_kind_of_digest_that_cameras_send_is_answered() {
+        for challenge in [
+            "Digest realm=\"x\", nonce=\"n\", algorithm=MD5, qop=auth",
+            "Digest realm=\"x\", nonce=\"n\", algorithm=MD5-sess, qop=\"auth\"",
+            "Digest realm=\"x\", nonce=\"n\", algorithm=SHA-256, qop=\"auth,auth-int\"",
+            "Digest realm=\"x\", nonce=\"n\", qop=\"auth-int\"",
+            "Digest realm=\"x\", nonce=\"n\", stale=true",
+        ] {
+            assert!(answer(&[challenge]).is_some(), "{challenge}");
+        }
+    }
+
+    #[test]
+    fn printing_credentials_shows_neither() {
+        assert_eq!(format!("{:?}", Credentials::new("user", "secret")), "***");
+    }
+}

@@ -1,0 +1,123 @@
+//! What is asked of a server.
+
+use super::{Credentials, Location};
+
+/// What each request carries besides its target.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The program that asks.
+    pub user_agent: String,
+    /// More fields, as `(name, value)`.
+    pub extra_headers: Vec<(String, String)>,
+    /// Cookies, each as `name=value`.
+    pub cookies: Vec<String>,
+}
+
+/// What a field name or value must not hold, or it would end its line.
+pub fn is_field_text(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() && c != '\t')
+}
+
+/// Whether a text can be the name of a field (RFC 9110 5.1).
+pub fn is_field_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// Whether the connection is wanted for more than one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// D-Link answers nothing on a connection that is to be kept, and one stream is all that we want of it.
+    Close,
+    /// More pictures are to be asked for.
+    Alive,
+}
+
+impl Request {
+    /// The bytes of a request for `location`.
+    pub(super) fn head(
+        &self,
+        location: &Location,
+        authorization: Option<&str>,
+        proxy: Option<&Option<Credentials>>,
+        keep: Keep,
+    ) -> String {
+        // RFC 9112 3.2.2: a proxy is asked for the whole URL.
+        let target = match proxy {
+            Some(_) if !location.tls => location.to_string(),
+            _ => location.target.clone(),
+        };
+        let mut head = format!("GET {target} HTTP/1.1\r\nHost: {}\r\n", location.host_field());
+        let mut field = |name: &str, value: &str| {
+            // What the user sets takes the place of what we would send.
+            if !self.extra_headers.iter().any(|(extra, _)| extra.eq_ignore_ascii_case(name)) {
+                head += &format!("{name}: {value}\r\n");
+            }
+        };
+        if !self.user_agent.is_empty() {
+            field("User-Agent", &self.user_agent);
+        }
+        field("Accept", "multipart/x-mixed-replace, image/jpeg, */*;q=0.5");
+        field("Accept-Encoding", "identity");
+        field("Connection", if keep == Keep::Alive { "keep-alive" } else { "close" });
+        if !self.cookies.is_empty() {
+            field("Cookie", &self.cookies.join("; "));
+        }
+        if let Some(authorization) = authorization {
+            field("Authorization", authorization);
+        }
+        if let Some(Some(credentials)) = proxy
+            && !location.tls
+        {
+            field("Proxy-Authorization", &credentials.basic());
+        }
+        for (name, value) in &self.extra_headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head + "\r\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location() -> Location {
+        Location::parse("http://cam:8080/stream?x=1").expect("a URL")
+    }
+
+    #[test]
+    fn a_request_asks_once_and_closes() {
+        let request = Request { user_agent: "x/1".into(), ..Request::default() };
+        let head = request.head(&location(), None, None, Keep::Close);
+        assert!(head.starts_with("GET /stream?x=1 HTTP/1.1\r\nHost: cam:8080\r\nUser-Agent: x/1\r\n"), "{head}");
+        assert!(head.contains("\r\nConnection: close\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+    }
+
+    #[test]
+    fn what_the_user_sets_takes_the_place_of_what_we_send() {
+        let request = Request {
+            extra_headers: vec![("accept".into(), "image/jpeg".into()), ("X-Key".into(), "1".into())],
+            cookies: vec!["a=1".into(), "b=2".into()],
+            ..Request::default()
+        };
+        let head = request.head(&location(), Some("Basic x"), None, Keep::Alive);
+        assert_eq!(head.matches("ccept: ").count(), 1, "{head}");
+        for field in ["\r\nCookie: a=1; b=2\r\n", "\r\nX-Key: 1\r\n", "\r\nAuthorization: Basic x\r\n"] {
+            assert!(head.contains(field), "{head}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_asked_for_the_whole_url() {
+        let credentials = Some(Credentials::new("u", "p"));
+        let head = Request::default().head(&location(), None, Some(&credentials), Keep::Close);
+        assert!(head.starts_with("GET http://cam:8080/stream?x=1 HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("\r\nProxy-Authorization: Basic dTpw\r\n"), "{head}");
+    }
+
+    #[test]
+    fn a_value_that_ends_its_line_is_no_field_text() {
+        assert!(is_field_text("a b\tc") && !is_field_text("a\r\nX: y") && !is_field_text("a\0"));
+        assert!(is_field_name("X-Key") && !is_field_name("X Key") && !is_field_name(""));
+    }
+}

@@ -1,0 +1,187 @@
+//! The specifications of the properties.
+
+use std::sync::LazyLock;
+
+use glib::prelude::*;
+
+use super::{LeakyType, Settings, TimestampMode};
+
+pub(crate) const PROP_LOCATION: &str = "location";
+pub(crate) const PROP_USER_ID: &str = "user-id";
+pub(crate) const PROP_USER_PW: &str = "user-pw";
+pub(crate) const PROP_USER_AGENT: &str = "user-agent";
+pub(crate) const PROP_EXTRA_HEADERS: &str = "extra-headers";
+pub(crate) const PROP_COOKIES: &str = "cookies";
+pub(crate) const PROP_PROXY: &str = "proxy";
+pub(crate) const PROP_PROXY_ID: &str = "proxy-id";
+pub(crate) const PROP_PROXY_PW: &str = "proxy-pw";
+pub(crate) const PROP_SSL_STRICT: &str = "ssl-strict";
+pub(crate) const PROP_SSL_CA_FILE: &str = "ssl-ca-file";
+pub(crate) const PROP_TLS_VALIDATION_FLAGS: &str = "tls-validation-flags";
+pub(crate) const PROP_TIMEOUT: &str = "timeout";
+pub(crate) const PROP_CONNECT_TIMEOUT: &str = "connect-timeout";
+pub(crate) const PROP_RETRIES: &str = "retries";
+pub(crate) const PROP_RECONNECT_DELAY_MIN: &str = "reconnect-delay-min";
+pub(crate) const PROP_RECONNECT_DELAY_MAX: &str = "reconnect-delay-max";
+pub(crate) const PROP_POLL_INTERVAL: &str = "poll-interval";
+pub(crate) const PROP_EOS_ON_CLOSE: &str = "eos-on-close";
+pub(crate) const PROP_IS_LIVE: &str = "is-live";
+pub(crate) const PROP_TIMESTAMP_MODE: &str = "timestamp-mode";
+pub(crate) const PROP_LEAKY_TYPE: &str = "leaky-type";
+pub(crate) const PROP_MAX_QUEUED_FRAMES: &str = "max-queued-frames";
+pub(crate) const PROP_MAX_FRAME_SIZE: &str = "max-frame-size";
+pub(crate) const PROP_STATS: &str = "stats";
+
+/// All properties of the element.
+pub(crate) fn properties() -> &'static [glib::ParamSpec] {
+    static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+        let default = Settings::default();
+        let mut properties = request_properties(&default);
+        properties.extend(security_properties(&default));
+        properties.extend(recovery_properties(&default));
+        properties.extend(picture_properties(&default));
+        properties
+    });
+    &PROPERTIES
+}
+
+fn request_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        text(PROP_LOCATION, "Location", "Address of the stream: http://host:port/path or https://host:port/path"),
+        glib::ParamSpecString::builder(PROP_USER_AGENT)
+            .nick("User agent")
+            .blurb("Value of the User-Agent field of requests (empty = no such field)")
+            .default_value(Some(default.user_agent.as_str()))
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_EXTRA_HEADERS)
+            .nick("Extra headers")
+            .blurb("More fields of requests, by name; they take the place of our own of the same name")
+            .build(),
+        glib::ParamSpecBoxed::builder::<Vec<String>>(PROP_COOKIES)
+            .nick("Cookies")
+            .blurb("Cookies of requests, each as name=value")
+            .build(),
+        text(PROP_PROXY, "Proxy", "HTTP proxy to ask through: http://host:port (empty = none)"),
+        text(PROP_PROXY_ID, "Proxy user", "User for the proxy"),
+        text(PROP_PROXY_PW, "Proxy password", "Password for the proxy"),
+    ]
+}
+
+fn security_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        text(PROP_USER_ID, "User", "User for Basic and Digest authentication, before one in the location"),
+        text(PROP_USER_PW, "Password", "Password for Basic and Digest authentication"),
+        glib::ParamSpecBoolean::builder(PROP_SSL_STRICT)
+            .nick("SSL strict")
+            .blurb("Refuse a server whose certificate fails the checks")
+            .default_value(default.ssl_strict)
+            .build(),
+        text(PROP_SSL_CA_FILE, "SSL CA file", "PEM file of certificates to trust (empty = those of the system)"),
+        glib::ParamSpecFlags::builder::<gio::TlsCertificateFlags>(PROP_TLS_VALIDATION_FLAGS)
+            .nick("TLS validation flags")
+            .blurb("Checks that a certificate has to pass while ssl-strict is set")
+            .default_value(default.tls_validation_flags)
+            .build(),
+    ]
+}
+
+fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecUInt::builder(PROP_TIMEOUT)
+            .nick("Timeout")
+            .blurb("Time without a byte after which the stream counts as lost, in seconds (0 = no limit)")
+            .maximum(3600)
+            .default_value(default.timeout_s)
+            .build(),
+        time(
+            PROP_CONNECT_TIMEOUT,
+            "Connect timeout",
+            "Longest time for connecting, rounded up to whole seconds, in nanoseconds (0 = the system's limit)",
+            default.connect_timeout,
+        ),
+        glib::ParamSpecInt::builder(PROP_RETRIES)
+            .nick("Retries")
+            .blurb("How often in a row a lost stream is asked for again before it is an error (-1 = for ever)")
+            .minimum(-1)
+            .default_value(default.retries)
+            .build(),
+        time(
+            PROP_RECONNECT_DELAY_MIN,
+            "Shortest reconnect delay",
+            "Wait before a lost stream is asked for again, doubled with each failure, in nanoseconds",
+            default.reconnect_delay_min,
+        ),
+        time(
+            PROP_RECONNECT_DELAY_MAX,
+            "Longest reconnect delay",
+            "Longest wait before a lost stream is asked for again, in nanoseconds",
+            default.reconnect_delay_max,
+        ),
+        time(
+            PROP_POLL_INTERVAL,
+            "Poll interval",
+            "Time between requests to a camera that answers single pictures, in nanoseconds (0 = ask once)",
+            default.poll_interval,
+        ),
+        glib::ParamSpecBoolean::builder(PROP_EOS_ON_CLOSE)
+            .nick("EOS on close")
+            .blurb("Send EOS when the server closes the stream, instead of asking for it again")
+            .default_value(default.eos_on_close)
+            .build(),
+    ]
+}
+
+fn picture_properties(default: &Settings) -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecBoolean::builder(PROP_IS_LIVE)
+            .nick("Is live")
+            .blurb("Act as a live source")
+            .default_value(default.is_live)
+            .build(),
+        glib::ParamSpecEnum::builder::<TimestampMode>(PROP_TIMESTAMP_MODE)
+            .nick("Timestamp mode")
+            .blurb("Where the presentation times of the pictures come from")
+            .default_value(default.timestamp_mode)
+            .build(),
+        glib::ParamSpecEnum::builder::<LeakyType>(PROP_LEAKY_TYPE)
+            .nick("Leaky type")
+            .blurb("Which pictures are dropped when downstream is slower than the camera")
+            .default_value(default.leaky_type)
+            .build(),
+        glib::ParamSpecUInt::builder(PROP_MAX_QUEUED_FRAMES)
+            .nick("Maximum queued frames")
+            .blurb("Most pictures that wait for downstream, in pictures")
+            .minimum(1)
+            .maximum(1000)
+            .default_value(default.max_queued_frames)
+            .build(),
+        glib::ParamSpecUInt::builder(PROP_MAX_FRAME_SIZE)
+            .nick("Maximum frame size")
+            .blurb("Longest picture accepted, in bytes; longer ones are dropped")
+            .minimum(1024)
+            .maximum(1 << 30)
+            .default_value(default.max_frame_size)
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_STATS)
+            .nick("Statistics")
+            .blurb("Pictures and bytes received, pictures skipped and damaged, foreign parts, reconnects, last reason")
+            .read_only()
+            .build(),
+    ]
+}
+
+fn text(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::ParamSpec {
+    glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).build()
+}
+
+fn time(name: &'static str, nick: &'static str, blurb: &'static str, default: gst::ClockTime) -> glib::ParamSpec {
+    glib::ParamSpecUInt64::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .maximum(MAX_TIME)
+        .default_value(default.nseconds())
+        .build()
+}
+
+/// Longest time that a property takes: a day, in nanoseconds.
+const MAX_TIME: u64 = 24 * 60 * 60 * 1_000_000_000;

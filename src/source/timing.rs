@@ -1,0 +1,91 @@
+//! The presentation time of each picture.
+
+use super::TimestampMode;
+use crate::unix_time;
+
+/// Gives each picture its time: never later than its arrival, never earlier than the picture before.
+#[derive(Debug, Default)]
+pub(super) struct Timing {
+    mode: TimestampMode,
+    last: gst::ClockTime,
+    /// Running time less the server's time, for the picture that came with the least delay; in nanoseconds.
+    offset: Option<i64>,
+}
+
+impl Timing {
+    pub(super) fn new(mode: TimestampMode) -> Self {
+        Self { mode, ..Self::default() }
+    }
+
+    /// The time of a picture whose first byte arrived at this running time, with this `X-Timestamp`.
+    pub(super) fn pts(&mut self, arrived: gst::ClockTime, timestamp: Option<&str>) -> gst::ClockTime {
+        let pts = match self.mode {
+            TimestampMode::Arrival => None,
+            TimestampMode::Server => timestamp.and_then(|text| self.server_time(arrived, text)),
+        };
+        self.last = self.last.max(pts.unwrap_or(arrived).min(arrived));
+        self.last
+    }
+
+    fn server_time(&mut self, arrived: gst::ClockTime, timestamp: &str) -> Option<gst::ClockTime> {
+        let stamp = i64::try_from(unix_time::decimal(timestamp)?).ok()?;
+        let now = i64::try_from(arrived.nseconds()).ok()?.checked_sub(stamp)?;
+        let offset = match self.offset {
+            Some(offset) if (now - offset).abs() < MAX_DELAY => {
+                // The least delay is the network's own; rising slowly follows a server whose clock runs slow.
+                if now < offset { now } else { offset + (now - offset) / FOLLOW }
+            }
+            // The first picture, or the server's clock was set, or began again.
+            _ => now,
+        };
+        self.offset = Some(offset);
+        u64::try_from(stamp.checked_add(offset)?).ok().map(gst::ClockTime::from_nseconds)
+    }
+}
+
+/// Delay beyond which the server's time counts as set anew, in nanoseconds. Chosen: no picture of use is later.
+const MAX_DELAY: i64 = 2_000_000_000;
+
+/// Part of a longer delay by which the offset follows. Chosen: at 30 pictures a second it follows a lasting change
+/// within half a minute and smooths what one picture does.
+const FOLLOW: i64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(milliseconds: u64) -> gst::ClockTime {
+        gst::ClockTime::from_mseconds(milliseconds)
+    }
+
+    #[test]
+    fn arrival_is_the_time_and_never_goes_back() {
+        let mut timing = Timing::new(TimestampMode::Arrival);
+        let times = [ms(10), ms(40), ms(30)].map(|arrived| timing.pts(arrived, Some("5.0")));
+        assert_eq!(times, [ms(10), ms(40), ms(40)]);
+    }
+
+    #[test]
+    fn the_distances_between_the_servers_stamps_are_kept_whatever_the_network_does() {
+        let mut timing = Timing::new(TimestampMode::Server);
+        // One picture every 100 ms, the third 60 ms late.
+        let times = [(1000, "7.0"), (1100, "7.1"), (1260, "7.2"), (1300, "7.3")]
+            .map(|(arrived, stamp)| timing.pts(ms(arrived), Some(stamp)).mseconds());
+        assert_eq!(times, [1000, 1100, 1200, 1300]);
+    }
+
+    #[test]
+    fn a_server_whose_clock_was_set_is_followed() {
+        let mut timing = Timing::new(TimestampMode::Server);
+        let times =
+            [(1000, "7000"), (1100, "0.1"), (1200, "0.2")].map(|(arrived, stamp)| timing.pts(ms(arrived), Some(stamp)));
+        assert_eq!(times, [ms(1000), ms(1100), ms(1200)]);
+    }
+
+    #[test]
+    fn without_a_stamp_arrival_counts() {
+        let mut timing = Timing::new(TimestampMode::Server);
+        assert_eq!(timing.pts(ms(10), None), ms(10));
+        assert_eq!(timing.pts(ms(20), Some("soon")), ms(20));
+    }
+}
