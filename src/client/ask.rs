@@ -60,7 +60,7 @@ pub(super) fn ask(
             }
             (401, _)
                 if may_answer
-                    && challenges < MAX_CHALLENGES
+                    && (challenges == 0 || challenges < MAX_CHALLENGES && is_stale(&answer.head))
                     && memory.answers.challenge(answer.head.field_values("www-authenticate")) =>
             {
                 challenges += 1;
@@ -131,6 +131,14 @@ fn is_bare_stream(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"--") || bytes.starts_with(&jpeg::START)
 }
 
+/// Whether an answer was refused only because its challenge was too old (RFC 7616 3.3).
+fn is_stale(head: &ResponseHead) -> bool {
+    head.field_values("www-authenticate").any(|value| {
+        let text: String = value.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | '"')).collect();
+        text.contains("stale=true")
+    })
+}
+
 fn refused(location: &Location, head: &ResponseHead, answered: bool) -> ClientError {
     let cure = match head.status() {
         401 | 403 if answered => "; check user-id and user-pw",
@@ -152,7 +160,8 @@ fn refused(location: &Location, head: &ResponseHead, answered: bool) -> ClientEr
 /// Redirections followed for one try. Chosen: half of what browsers and libsoup follow; cameras have one.
 const MAX_REDIRECTS: usize = 10;
 
-/// Challenges answered for one try: the first, and one more for an answer that had become stale.
+/// Challenges answered for one try: the first, and one more if that answer had become stale. A wrong password is not
+/// tried twice: cameras lock out who does.
 const MAX_CHALLENGES: u32 = 2;
 
 /// Longest wait that a server can ask for. Chosen: a minute is long for live pictures; without a limit a hostile
