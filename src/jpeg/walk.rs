@@ -279,3 +279,6 @@ const START_OF_SCAN: u8 = 0xda;
 fn is_frame_header(code: u8) -> bool {
     matches!(code, 0xc0..=0xcf) && !matches!(code, 0xc4 | 0xc8 | 0xcc)
 }
+
+#[cfg(test)]
+mod tests;

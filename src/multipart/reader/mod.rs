@@ -61,7 +61,7 @@ pub struct Limits {
 pub enum Event<S> {
     /// A whole picture.
     Frame(Frame<S>),
-    /// A picture was lost.
+    /// A picture was lost. A stream of hardly anything else may lose more than are told.
     Damaged(Damage),
     /// A part of another type was skipped.
     Foreign,

@@ -1,2 +1,202 @@
+use super::*;
+
+const PICTURE: &[u8] = b"\xff\xd8\xff\xe0\0\x04JF\xff\xc0\0\x0b\x08\0\x30\0\x40\x01\x01\x11\0\
+    \xff\xda\0\x08\x01\x01\0\0\x3f\0data\xff\0data\xff\xd9";
+
+fn reader() -> Reader<u32> {
+    Reader::new(Limits::default())
+}
+
+fn events(reader: &mut Reader<u32>) -> Vec<Event<u32>> {
+    std::iter::from_fn(|| reader.next()).collect()
+}
+
+#[track_caller]
+fn frame(reader: &mut Reader<u32>) -> Frame<u32> {
+    match events(reader).as_slice() {
+        [Event::Frame(frame)] => frame.clone(),
+        events => panic!("not one frame: {events:?}"),
+    }
+}
+
+/// A part without anything after its picture.
+fn part(head: &str, picture: &[u8]) -> Vec<u8> {
+    [b"--b\r\n", head.as_bytes(), b"\r\n", picture].concat()
+}
+
+fn with_length(len: usize) -> Vec<u8> {
+    part(&format!("Content-Length: {len}\r\n"), PICTURE)
+}
+
 #[test]
-fn a() {}
+fn a_frame_carries_its_picture_size_time_and_the_stamp_of_its_first_bytes() {
+    let mut reader = reader();
+    let stream = part("Content-Type: image/jpeg\r\nX-Timestamp: 12.5\r\n", PICTURE);
+    let start = stream.len() - PICTURE.len();
+    reader.push(&stream[..start], 1);
+    reader.push(&stream[start..start + 3], 2);
+    reader.push(&stream[start + 3..], 3);
+    let frame = frame(&mut reader);
+    assert_eq!(frame.jpeg, PICTURE);
+    assert_eq!(frame.header, Header { width: 64, height: 48, components: 1 });
+    assert_eq!((frame.timestamp.as_deref(), frame.stamp), (Some("12.5"), 2));
+}
+
+#[test]
+fn a_time_belongs_to_one_picture_only() {
+    let mut reader = reader();
+    reader.push(&part("X-Timestamp: 1\r\n", PICTURE), 0);
+    assert_eq!(frame(&mut reader).timestamp.as_deref(), Some("1"));
+    reader.push(&part("", PICTURE), 0);
+    assert_eq!(frame(&mut reader).timestamp, None);
+}
+
+#[test]
+fn lengths_are_judged_by_what_they_prove() {
+    let mut reader = reader();
+    assert_eq!(reader.lengths(), Lengths::Unproven);
+    reader.push(&with_length(PICTURE.len()), 0);
+    assert_eq!(reader.lengths(), Lengths::Right);
+    reader.push(&with_length(PICTURE.len() - 4), 0);
+    assert_eq!(reader.lengths(), Lengths::Wrong);
+    reader.push(&with_length(PICTURE.len()), 0);
+    assert_eq!((reader.lengths(), events(&mut reader).len()), (Lengths::Right, 3));
+}
+
+#[test]
+fn a_length_that_announces_more_makes_the_picture_settle_until_a_pause() {
+    let mut reader = reader();
+    reader.push(&with_length(PICTURE.len() + 9), 0);
+    assert!(reader.is_settling());
+    assert_eq!(reader.next(), None);
+    reader.idle(0);
+    assert_eq!(frame(&mut reader).jpeg, PICTURE);
+    assert!(!reader.is_settling());
+    reader.idle(0);
+    assert_eq!(reader.next(), None);
+}
+
+#[test]
+fn a_length_that_was_wrong_once_makes_no_picture_settle_again() {
+    let mut reader = reader();
+    for _ in 0..2 {
+        reader.push(&with_length(PICTURE.len() + 9), 0);
+        reader.idle(0);
+        assert_eq!(frame(&mut reader).jpeg, PICTURE);
+    }
+    reader.push(&with_length(PICTURE.len() + 9), 0);
+    assert_eq!(frame(&mut reader).jpeg, PICTURE);
+}
+
+#[test]
+fn padding_comes_out_at_its_last_byte_where_lengths_were_right() {
+    let mut reader = reader();
+    reader.push(&with_length(PICTURE.len()), 0);
+    assert_eq!(frame(&mut reader).jpeg, PICTURE);
+    reader.push(&with_length(PICTURE.len() + 3), 0);
+    reader.push(b"\0\0", 0);
+    assert_eq!(reader.next(), None);
+    reader.push(b"\0", 0);
+    assert_eq!(frame(&mut reader).jpeg, [PICTURE, b"\0\0\0"].concat());
+}
+
+#[test]
+fn a_length_too_large_by_megabytes_holds_a_picture_back_to_the_next_delimiter_at_most() {
+    // Seen in a review: with junk after the picture, all that followed waited until the length was reached.
+    let mut reader = reader();
+    reader.push(&with_length(PICTURE.len() + 20_000_000), 0);
+    reader.push(b"\0junk\r\n--", 0);
+    assert_eq!(reader.next(), None);
+    reader.push(b"b\r\n", 0);
+    assert_eq!(frame(&mut reader).jpeg, PICTURE);
+}
+
+#[test]
+fn the_delimiter_is_learnt_and_followed_when_it_changes() {
+    let mut reader = reader();
+    assert_eq!(reader.delimiter(), None);
+    reader.push(&part("", PICTURE), 0);
+    assert_eq!(reader.delimiter(), Some(b"--b".as_slice()));
+    reader.push(b"\r\n--other--\r\n", 0);
+    assert_eq!(reader.delimiter(), Some(b"--other".as_slice()));
+}
+
+#[test]
+fn the_closing_delimiter_ends_nothing() {
+    let mut reader = reader();
+    reader.push(&[PICTURE, b"\r\n--b--\r\n", PICTURE].concat(), 0);
+    assert_eq!(events(&mut reader).len(), 2);
+}
+
+#[test]
+fn the_end_in_mid_picture_is_one_damage_and_between_pictures_none() {
+    let mut reader = reader();
+    reader.push(&part("", &PICTURE[..PICTURE.len() - 1]), 0);
+    reader.finish(0);
+    assert_eq!(events(&mut reader), [Event::Damaged(Damage::Truncated)]);
+    reader.push(&part("", PICTURE), 0);
+    reader.push(b"\r\n--b\r\nContent-Type: ima", 0);
+    reader.finish(0);
+    assert_eq!(frame(&mut reader).jpeg, PICTURE);
+}
+
+#[test]
+fn a_picture_at_the_limit_is_accepted_and_one_byte_more_is_not() {
+    for (max_frame, accepted) in [(PICTURE.len() - 1, false), (PICTURE.len(), true), (PICTURE.len() + 1, true)] {
+        for length in [None, Some(PICTURE.len())] {
+            let mut reader = Reader::new(Limits { max_frame });
+            let stream = length.map_or_else(|| part("", PICTURE), with_length);
+            reader.push(&stream, 0);
+            match events(&mut reader).as_slice() {
+                [Event::Frame(_)] => assert!(accepted, "{max_frame}"),
+                [Event::Damaged(Damage::TooLarge)] => assert!(!accepted, "{max_frame}"),
+                events => panic!("{max_frame}: {events:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_counts_towards_the_limit() {
+    for (max_frame, kept) in [(PICTURE.len() + 2, 0), (PICTURE.len() + 3, 3), (PICTURE.len() + 4, 3)] {
+        let mut reader = Reader::new(Limits { max_frame });
+        reader.push(&with_length(PICTURE.len() + 3), 0);
+        reader.push(b"\0\0\0\r\n--b\r\n", 0);
+        assert_eq!(frame(&mut reader).jpeg.len(), PICTURE.len() + kept, "{max_frame}");
+    }
+}
+
+#[test]
+fn the_picture_after_one_that_is_too_large_is_read() {
+    let mut reader = Reader::new(Limits { max_frame: PICTURE.len() });
+    let large = [&PICTURE[..PICTURE.len() - 2], &[0; 5000], &PICTURE[PICTURE.len() - 2..]].concat();
+    reader.push(&[part("", &large), part("", PICTURE)].concat(), 0);
+    assert!(matches!(events(&mut reader).as_slice(), [Event::Damaged(Damage::TooLarge), Event::Frame(_)]));
+}
+
+#[test]
+fn a_limit_without_bound_and_a_length_without_bound_do_not_overflow() {
+    let mut reader = Reader::new(Limits { max_frame: usize::MAX });
+    reader.push(&with_length(usize::MAX), 0);
+    reader.space();
+    reader.idle(0);
+    assert_eq!(frame(&mut reader).jpeg, PICTURE);
+}
+
+#[test]
+fn the_space_follows_the_declared_length_within_bounds() {
+    let mut reader = reader();
+    assert!(reader.space().len() >= MIN_SPACE);
+    reader.push(b"--b\r\nContent-Length: 500000\r\n\r\n\xff\xd8\xff", 0);
+    assert!(reader.space().len() >= 500_000);
+    reader.push(b"\xff\xd8\xff--b\r\nContent-Length: 30000000\r\n\r\n\xff\xd8\xff", 0);
+    assert!(reader.space().len() <= 2 * MAX_SPACE);
+}
+
+#[test]
+fn filling_more_than_the_space_counts_as_filling_it() {
+    let mut reader = reader();
+    reader.space().fill(b'\n');
+    reader.filled(usize::MAX, 0);
+    assert_eq!(reader.next(), None);
+}

@@ -1,0 +1,9 @@
+//! What several test programs share.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub mod http;
+pub mod jpeg;
+pub mod outcome;
+pub mod pipeline;
+pub mod rows;
+pub mod streams;
