@@ -1,0 +1,229 @@
+//! What is answered where: heads, layouts, snapshot, status, page, and what is refused.
+
+use common::{
+    http::{Head, Viewer, connect, get, read_answer, read_response, request, send_request},
+    pipeline::{Camera, numbered, pictures, wait_until},
+};
+use serde_json::{Value, json};
+
+mod common;
+
+const CHROMIUM: &str =
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36\r\n";
+const FIREFOX: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0\r\n";
+
+#[test]
+fn the_head_of_a_stream_has_what_browsers_proxies_and_small_readers_need() {
+    let camera = camera_with_a_picture();
+    let head = Viewer::open(camera.address()).head;
+    assert_eq!(head.status, "HTTP/1.0 200 OK");
+    assert_eq!(head.field("Content-Type"), Some("multipart/x-mixed-replace; boundary=frame"));
+    assert_eq!(head.field("Connection"), Some("close"));
+    assert_eq!(head.field("Transfer-Encoding"), None);
+    assert_eq!(head.field("Content-Length"), None);
+    assert_is_of_the_moment(&head);
+}
+
+#[test]
+fn names_of_fields_are_in_title_case_everywhere() {
+    let camera = camera_with_a_picture();
+    let mut heads: Vec<_> = ROUTES.iter().map(|route| request(camera.address(), "HEAD", route).head).collect();
+    heads.push(Viewer::open(camera.address()).head);
+    for name in heads.iter().flat_map(|head| head.names()) {
+        assert!(name.split('-').all(|word| word.starts_with(|c: char| c.is_ascii_uppercase())), "{name}");
+    }
+}
+
+#[test]
+fn browsers_that_wait_for_the_next_head_get_the_advance_layout_by_their_name() {
+    let camera = camera_with_a_picture();
+    let mut chromium = Viewer::open_as(connect(camera.address()), "/stream", CHROMIUM);
+    chromium.expect_ahead(&pictures()[0]);
+    let mut firefox = Viewer::open_as(connect(camera.address()), "/stream", FIREFOX);
+    assert!(firefox.picture() == pictures()[0]);
+}
+
+#[test]
+fn the_layout_asked_for_wins_over_the_name() {
+    let camera = camera_with_a_picture();
+    let mut chromium = Viewer::open_as(connect(camera.address()), "/stream?layout=standard", CHROMIUM);
+    assert!(chromium.picture() == pictures()[0]);
+    let mut firefox = Viewer::open_as(connect(camera.address()), "/stream?again=17&layout=advance", FIREFOX);
+    firefox.expect_ahead(&pictures()[0]);
+}
+
+#[test]
+fn a_layout_that_does_not_exist_is_refused_with_those_that_do() {
+    let camera = camera_with_a_picture();
+    for target in ["/stream?layout=ahead", "/stream?layout=", "/stream?layout=STANDARD"] {
+        let response = get(camera.address(), target);
+        assert_eq!(response.head.code(), 400, "{target}");
+        let text = String::from_utf8(response.body).expect("text");
+        assert!(text.contains("standard") && text.contains("advance"), "{text:?}");
+    }
+}
+
+#[test]
+fn pictures_go_out_in_the_advance_layout_before_the_next_is_there() {
+    let camera = camera_with_a_picture();
+    let mut viewer = Viewer::open_as(connect(camera.address()), "/stream?layout=advance", "");
+    viewer.expect_ahead(&pictures()[0]);
+    for picture in pictures() {
+        camera.push(&picture);
+        viewer.expect_ahead(&picture);
+    }
+}
+
+#[test]
+fn a_snapshot_is_the_newest_picture_with_its_length() {
+    let camera = camera_with_a_picture();
+    for (n, picture) in (2..).zip(pictures()) {
+        camera.push(&picture);
+        camera.wait_for_pictures(n);
+        let response = get(camera.address(), "/snapshot");
+        assert_eq!(response.head.code(), 200);
+        assert_eq!(response.head.field("Content-Type"), Some("image/jpeg"));
+        assert_eq!(response.head.field("Content-Length"), Some(picture.len().to_string().as_str()));
+        assert!(response.body == picture);
+        assert_is_of_the_moment(&response.head);
+    }
+}
+
+#[test]
+fn a_snapshot_before_the_first_picture_waits_for_it() {
+    let camera = Camera::live();
+    let stream = connect(camera.address());
+    send_request(&stream, "GET", "/snapshot", "Connection: close\r\n");
+    // The one who waits is counted, so the request has come.
+    camera.wait_for_viewers(1);
+    camera.push(&pictures()[0]);
+    assert!(read_response(stream).body == pictures()[0]);
+}
+
+/// Takes the four seconds that the server waits for a picture.
+#[test]
+fn a_snapshot_without_any_picture_is_refused_for_now() {
+    let camera = Camera::live();
+    let response = get(camera.address(), "/snapshot");
+    assert_eq!(response.head.code(), 503);
+    assert_eq!(response.head.field("Retry-After"), Some("1"));
+}
+
+#[test]
+fn a_snapshot_that_waits_is_refused_when_the_pipeline_stops() {
+    let camera = Camera::live();
+    let stream = connect(camera.address());
+    send_request(&stream, "GET", "/snapshot", "");
+    camera.wait_for_viewers(1);
+    camera.set_state(gst::State::Null);
+    assert_eq!(read_response(stream).head.code(), 503);
+}
+
+#[test]
+fn the_status_says_what_happens() {
+    let camera = Camera::live();
+    let empty: Value = serde_json::from_slice(&get(camera.address(), "/status").body).expect("JSON");
+    let nothing = json!({"pictures": 0, "bytes": 0, "damaged": 0, "viewers": 0, "rate": 0.0, "age": null,
+                         "width": null, "height": null});
+    assert_eq!(empty, nothing);
+
+    let _viewer = Viewer::open(camera.address());
+    let picture = numbered(&pictures()[0], 1);
+    camera.push(&picture);
+    camera.push(b"no picture");
+    camera.push(&picture);
+    camera.wait_for_pictures(2);
+    let response = get(camera.address(), "/status");
+    assert_eq!(response.head.field("Content-Type"), Some("application/json"));
+    let mut status: Value = serde_json::from_slice(&response.body).expect("JSON");
+    let status = status.as_object_mut().expect("an object");
+    let (rate, age) = (status.remove("rate").expect("a rate"), status.remove("age").expect("an age"));
+    assert!(rate.as_f64().expect("a number") > 0.0, "{rate}");
+    assert!((0.0..10.0).contains(&age.as_f64().expect("a number")), "{age}");
+    let rest =
+        json!({"pictures": 2, "bytes": 2 * picture.len(), "damaged": 1, "viewers": 1, "width": 160, "height": 120});
+    assert_eq!(*status, *rest.as_object().expect("an object"));
+}
+
+#[test]
+fn the_page_shows_the_stream() {
+    let camera = camera_with_a_picture();
+    let response = get(camera.address(), "/");
+    assert_eq!(response.head.code(), 200);
+    assert_eq!(response.head.field("Content-Type"), Some("text/html; charset=utf-8"));
+    let page = String::from_utf8(response.body).expect("text");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains(r#"src="stream""#));
+    // Wherever the page is, the machine that shows it may have no other way out than to us.
+    assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("//cdn"));
+}
+
+#[test]
+fn head_is_answered_as_get_without_a_body() {
+    let camera = camera_with_a_picture();
+    for route in ROUTES {
+        let response = request(camera.address(), "HEAD", route);
+        assert_eq!(response.head.code(), 200, "{route}");
+        assert!(response.body.is_empty(), "{route}");
+        if route != "/stream" && route != "/status" {
+            let length = get(camera.address(), route).body.len().to_string();
+            assert_eq!(response.head.field("Content-Length"), Some(length.as_str()), "{route}");
+        }
+    }
+    let stream = request(camera.address(), "HEAD", "/stream").head;
+    assert_eq!(stream.field("Content-Type"), Some("multipart/x-mixed-replace; boundary=frame"));
+    assert_eq!(stream.field("Content-Length"), None, "a stream has no length");
+    wait_until("no viewer", || camera.viewers() == 0);
+}
+
+#[test]
+fn other_methods_are_refused_with_those_allowed() {
+    let camera = camera_with_a_picture();
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let response = request(camera.address(), method, "/stream");
+        assert_eq!(response.head.code(), 405, "{method}");
+        assert_eq!(response.head.field("Allow"), Some("GET, HEAD"), "{method}");
+    }
+}
+
+#[test]
+fn other_paths_are_refused_with_those_served() {
+    let camera = camera_with_a_picture();
+    for path in ["/nothing", "/stream/", "/..", "/STREAM"] {
+        let response = get(camera.address(), path);
+        assert_eq!(response.head.code(), 404, "{path}");
+        assert_eq!(response.head.field("Content-Type"), Some("text/plain; charset=utf-8"));
+        let text = String::from_utf8(response.body).expect("text");
+        assert!(["/stream", "/snapshot", "/status"].iter().all(|route| text.contains(route)), "{text:?}");
+    }
+}
+
+#[test]
+fn one_connection_may_ask_several_times() {
+    let camera = camera_with_a_picture();
+    let stream = connect(camera.address());
+    for _ in 0..3 {
+        send_request(&stream, "GET", "/snapshot", "");
+        assert!(read_answer(&stream).body == pictures()[0]);
+    }
+    send_request(&stream, "GET", "/stream", "");
+    assert!(Viewer::read_opening(stream).picture() == pictures()[0]);
+}
+
+const ROUTES: [&str; 4] = ["/", "/stream", "/snapshot", "/status"];
+
+fn camera_with_a_picture() -> Camera {
+    let camera = Camera::live();
+    camera.push(&pictures()[0]);
+    camera.wait_for_pictures(1);
+    camera
+}
+
+/// Nothing between us and the viewer may keep, change or gather what we send.
+#[track_caller]
+fn assert_is_of_the_moment(head: &Head) {
+    let cache_control = head.field("Cache-Control").expect("the field is there");
+    assert_eq!(cache_control, "no-store, no-cache, must-revalidate, no-transform, max-age=0");
+    assert_eq!(head.field("Pragma"), Some("no-cache"));
+    assert_eq!(head.field("X-Accel-Buffering"), Some("no"));
+    assert_eq!(head.field("X-Content-Type-Options"), Some("nosniff"));
+}
