@@ -1,0 +1,210 @@
+//! The end of a series and of a pipeline.
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use common::{
+    http::{Viewer, connect, get},
+    pipeline::{Camera, large, number, numbered, pictures, port_of},
+};
+use gst::prelude::*;
+
+mod common;
+
+#[test]
+fn the_end_reaches_every_viewer_after_the_last_picture() {
+    let camera = Camera::live();
+    let pictures = pictures();
+    let mut standard = Viewer::open(camera.address());
+    let mut advance = Viewer::open_as(connect(camera.address()), "/stream?layout=advance", "");
+    camera.wait_for_viewers(2);
+    camera.push(&pictures[0]);
+    assert!(standard.picture() == pictures[0]);
+    advance.expect_ahead(&pictures[0]);
+    camera.push(&pictures[1]);
+    camera.end();
+    camera.set_state(gst::State::Null);
+    assert!(standard.picture() == pictures[1]);
+    standard.expect_end();
+    advance.expect_ahead(&pictures[1]);
+    // The head that stood ahead gets the last picture once more, then everything is closed.
+    advance.expect_ahead(&pictures[1]);
+}
+
+/// An application stops its pipeline as soon as it hears of the end, so the end waits a little for each viewer. One that
+/// was signed off before all had left for it would not be waited for.
+#[test]
+fn a_viewer_is_there_until_it_has_taken_the_end() {
+    let camera = Camera::live();
+    let last = larger_than_sockets();
+    let mut advance = stalled_viewer(&camera, "/stream?layout=advance");
+    camera.push(&last);
+    advance.expect_ahead(&last);
+    camera.end();
+    assert_eq!(camera.viewers(), 1);
+    advance.expect_ahead(&last);
+    camera.wait_for_viewers(0);
+}
+
+#[test]
+fn the_end_reaches_a_viewer_in_the_middle_of_a_slow_picture_after_the_last_one() {
+    let camera = Camera::live();
+    let large = large();
+    let mut standard = stalled_viewer(&camera, "/stream");
+    let advance = stalled_viewer(&camera, "/stream?layout=advance");
+    camera.wait_for_viewers(2);
+    // More than the sockets hold, so both viewers are in the middle of one.
+    for n in 0..50 {
+        camera.push(&numbered(&large, n));
+        camera.wait_for_pictures(u64::from(n) + 1);
+    }
+    camera.end();
+
+    let mut seen = standard.picture();
+    while number(&seen) != 49 {
+        seen = standard.picture();
+    }
+    standard.expect_end();
+    let last = numbered(&large, 49);
+    let rest = advance.read_to_end();
+    let length = rest.len();
+    let twice =
+        [&last, "\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n".as_bytes(), &last, b"\r\n--frame--\r\n"].concat();
+    assert!(rest.ends_with(&twice), "{length} bytes do not end with the last picture twice");
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_viewer_that_does_not_read() {
+    let camera = Camera::live();
+    let large = large();
+    let _stalled = stalled_viewer(&camera, "/stream");
+    camera.wait_for_viewers(1);
+    for n in 0..50 {
+        camera.push(&numbered(&large, n));
+    }
+    camera.end();
+}
+
+#[test]
+fn who_comes_after_the_end_gets_the_last_picture_and_the_end() {
+    let camera = Camera::live();
+    let picture = &pictures()[0];
+    camera.push(picture);
+    camera.end();
+    let mut viewer = Viewer::open(camera.address());
+    assert!(viewer.picture() == *picture);
+    viewer.expect_end();
+    assert!(get(camera.address(), "/snapshot").body == *picture);
+}
+
+#[test]
+fn the_end_of_a_series_without_pictures_is_an_end_too() {
+    let camera = Camera::live();
+    let mut viewer = Viewer::open(camera.address());
+    camera.end();
+    viewer.expect_end();
+}
+
+#[test]
+fn after_the_end_and_a_flush_it_goes_on() {
+    let (sink, mut harness) = harness();
+    let pictures = pictures();
+    push(&mut harness, &pictures[0]);
+    harness.push_event(gst::event::Eos::new());
+    harness.push_event(gst::event::FlushStart::new());
+    harness.push_event(gst::event::FlushStop::new(true));
+    harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    push(&mut harness, &pictures[1]);
+    let address = SocketAddr::from(([127, 0, 0, 1], port_of(&sink)));
+    let mut viewer = Viewer::open(address);
+    assert!(viewer.picture() == pictures[1]);
+    push(&mut harness, &pictures[2]);
+    assert!(viewer.picture() == pictures[2]);
+}
+
+#[test]
+fn a_paused_pipeline_serves_the_picture_it_stopped_at_and_sends_it_once() {
+    let camera = Camera::new("", "");
+    let pictures = pictures();
+    camera.set_state(gst::State::Paused);
+    let mut viewer = Viewer::open(camera.address());
+    camera.push_at(gst::ClockTime::ZERO, &pictures[0]);
+    camera.push_at(gst::ClockTime::ZERO, &pictures[1]);
+    assert!(viewer.picture() == pictures[0]);
+    assert!(get(camera.address(), "/snapshot").body == pictures[0]);
+    camera.set_state(gst::State::Playing);
+    assert!(viewer.picture() == pictures[1]);
+    assert_eq!(camera.served(), 2);
+}
+
+/// It is the viewers that could hold it up: some do not read, some have sent half a request or nothing.
+#[test]
+fn stopping_takes_no_time_whatever_the_viewers_do() {
+    let camera = Camera::live();
+    let address = camera.address();
+    let large = large();
+    let stalled: Vec<_> = (0..20).map(|_| stalled_viewer(&camera, "/stream")).collect();
+    let silent: Vec<_> = (0..20).map(|_| connect(address)).collect();
+    camera.wait_for_viewers(20);
+    for n in 0..50 {
+        camera.push(&numbered(&large, n));
+        camera.wait_for_pictures(u64::from(n) + 1);
+    }
+    let start = Instant::now();
+    camera.set_state(gst::State::Null);
+    let took = start.elapsed();
+    // Meant to be 100 ms; whoever waits for one viewer waits for ever or for a timeout of many seconds.
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+    stalled.into_iter().for_each(Viewer::drain);
+    drop(silent);
+}
+
+#[test]
+fn the_port_is_free_again_as_soon_as_the_pipeline_has_stopped() {
+    let camera = Camera::live();
+    let (port, address) = (camera.port(), camera.address());
+    let mut viewer = Viewer::open(address);
+    camera.push(&pictures()[0]);
+    viewer.picture();
+    camera.set_state(gst::State::Null);
+    assert_eq!(camera.port(), 0);
+    viewer.expect_closed();
+
+    camera.sink.set_property("port", i32::from(port));
+    camera.set_state(gst::State::Playing);
+    assert_eq!(camera.port(), port);
+    let mut viewer = Viewer::open(address);
+    camera.push(&pictures()[1]);
+    assert!(viewer.picture() == pictures()[1], "nothing is left of the run before");
+}
+
+#[track_caller]
+fn stalled_viewer(camera: &Camera, target: &str) -> Viewer {
+    let stream = connect(camera.address());
+    socket2::SockRef::from(&stream).set_recv_buffer_size(64 * 1024).expect("a buffer size");
+    Viewer::open_as(stream, target, "")
+}
+
+/// A picture of 4 MB: the large one with comments in front of it.
+fn larger_than_sockets() -> Vec<u8> {
+    (0..64).fold(large(), |picture, _| {
+        let (start, rest) = picture.split_at(2);
+        [start, &[0xff, 0xfe, 0xff, 0xff], &[0; 0xfffd], rest].concat()
+    })
+}
+
+fn harness() -> (gst::Element, gst_check::Harness) {
+    common::pipeline::init();
+    let sink = gst::ElementFactory::make("mjpegserversink").property_from_str("port", "0").build().expect("a sink");
+    let mut harness = gst_check::Harness::with_element(&sink, Some("sink"), None);
+    harness.set_src_caps_str("image/jpeg");
+    (sink, harness)
+}
+
+#[track_caller]
+fn push(harness: &mut gst_check::Harness, picture: &[u8]) {
+    harness.push(gst::Buffer::from_slice(picture.to_vec())).expect("the sink takes pictures");
+}
