@@ -4,6 +4,9 @@
 pub mod http;
 pub mod jpeg;
 pub mod outcome;
+pub mod pictures;
 pub mod pipeline;
 pub mod rows;
+pub mod script_server;
+pub mod source;
 pub mod streams;
