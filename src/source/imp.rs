@@ -221,6 +221,8 @@ impl URIHandlerImpl for MjpegClientSrc {
 
     fn uri(&self) -> Option<String> {
         let location = lock(&self.settings).location.clone()?;
+        // GStreamer takes anything but a URI for a mistake of ours.
+        Location::parse(&location).ok()?;
         let location = location.strip_prefix(client::URI_PREFIX).unwrap_or(&location);
         Some(format!("{}{location}", client::URI_PREFIX))
     }
