@@ -244,7 +244,7 @@ impl MjpegClientSrc {
         let arrived = frame.stamp.unwrap_or(now).min(now);
         let (pts, new_size) = {
             let mut output = lock(&self.output);
-            let pts = output.timing.pts(arrived, frame.timestamp.as_deref());
+            let pts = output.timing.pts(arrived, now, frame.timestamp.as_deref());
             (pts, output.header.replace(frame.header) != Some(frame.header))
         };
         if new_size {

@@ -3,7 +3,8 @@
 use super::TimestampMode;
 use crate::unix_time;
 
-/// Gives each picture its time: never later than its arrival, never earlier than the picture before.
+/// Gives each picture its time: never later than its arrival, never earlier than the picture before, unless a flush has
+/// set the running time back.
 #[derive(Debug, Default)]
 pub(super) struct Timing {
     mode: TimestampMode,
@@ -17,13 +18,19 @@ impl Timing {
         Self { mode, ..Self::default() }
     }
 
-    /// The time of a picture whose first byte arrived at this running time, with this `X-Timestamp`.
-    pub(super) fn pts(&mut self, arrived: gst::ClockTime, timestamp: Option<&str>) -> gst::ClockTime {
+    /// The time of a picture whose first byte arrived at this running time, with this `X-Timestamp`, and which goes
+    /// out now.
+    pub(super) fn pts(
+        &mut self,
+        arrived: gst::ClockTime,
+        now: gst::ClockTime,
+        timestamp: Option<&str>,
+    ) -> gst::ClockTime {
         let pts = match self.mode {
             TimestampMode::Arrival => None,
             TimestampMode::Server => timestamp.and_then(|text| self.server_time(arrived, text)),
         };
-        self.last = self.last.max(pts.unwrap_or(arrived).min(arrived));
+        self.last = self.last.min(now).max(pts.unwrap_or(arrived).min(arrived));
         self.last
     }
 
@@ -61,8 +68,16 @@ mod tests {
     #[test]
     fn arrival_is_the_time_and_never_goes_back() {
         let mut timing = Timing::new(TimestampMode::Arrival);
-        let times = [ms(10), ms(40), ms(30)].map(|arrived| timing.pts(arrived, Some("5.0")));
+        let times = [ms(10), ms(40), ms(30)].map(|arrived| timing.pts(arrived, ms(50), Some("5.0")));
         assert_eq!(times, [ms(10), ms(40), ms(40)]);
+    }
+
+    #[test]
+    fn a_flush_that_sets_the_time_back_is_followed() {
+        let mut timing = Timing::new(TimestampMode::Arrival);
+        timing.pts(ms(5000), ms(5001), None);
+        assert_eq!(timing.pts(ms(19), ms(20), None), ms(20));
+        assert_eq!(timing.pts(ms(39), ms(40), None), ms(39));
     }
 
     #[test]
@@ -70,22 +85,22 @@ mod tests {
         let mut timing = Timing::new(TimestampMode::Server);
         // One picture every 100 ms, the third 60 ms late.
         let times = [(1000, "7.0"), (1100, "7.1"), (1260, "7.2"), (1300, "7.3")]
-            .map(|(arrived, stamp)| timing.pts(ms(arrived), Some(stamp)).mseconds());
+            .map(|(arrived, stamp)| timing.pts(ms(arrived), ms(arrived), Some(stamp)).mseconds());
         assert_eq!(times, [1000, 1100, 1200, 1300]);
     }
 
     #[test]
     fn a_server_whose_clock_was_set_is_followed() {
         let mut timing = Timing::new(TimestampMode::Server);
-        let times =
-            [(1000, "7000"), (1100, "0.1"), (1200, "0.2")].map(|(arrived, stamp)| timing.pts(ms(arrived), Some(stamp)));
+        let times = [(1000, "7000"), (1100, "0.1"), (1200, "0.2")]
+            .map(|(arrived, stamp)| timing.pts(ms(arrived), ms(arrived), Some(stamp)));
         assert_eq!(times, [ms(1000), ms(1100), ms(1200)]);
     }
 
     #[test]
     fn without_a_stamp_arrival_counts() {
         let mut timing = Timing::new(TimestampMode::Server);
-        assert_eq!(timing.pts(ms(10), None), ms(10));
-        assert_eq!(timing.pts(ms(20), Some("soon")), ms(20));
+        assert_eq!(timing.pts(ms(10), ms(10), None), ms(10));
+        assert_eq!(timing.pts(ms(20), ms(20), Some("soon")), ms(20));
     }
 }

@@ -1,0 +1,178 @@
+//! Running times and latency, by a clock that stands still until the test moves it.
+
+mod common;
+
+use common::{
+    jpeg,
+    script_server::{Script, ScriptServer, Step, head, part, send},
+    source::Source,
+};
+use gst::{ClockTime, prelude::*};
+
+/// A source with a clock, which shows an hour when the source begins to play.
+fn with_clock(server: &ScriptServer) -> (Source, gst_check::TestClock) {
+    let source = Source::new(&server.url());
+    let clock = gst_check::TestClock::with_start_time(ClockTime::from_seconds(3600));
+    source.pipeline.use_clock(Some(&clock));
+    (source, clock)
+}
+
+fn advance(clock: &gst_check::TestClock, milliseconds: u64) {
+    clock.set_time(clock.time() + ClockTime::from_mseconds(milliseconds));
+}
+
+#[track_caller]
+fn pts(source: &Source) -> u64 {
+    let sample = source.sample();
+    sample.buffer().and_then(gst::BufferRef::pts).expect("every picture has a time").mseconds()
+}
+
+/// Whether the source is live and with which latency, in milliseconds.
+#[track_caller]
+fn latency(source: &Source) -> (bool, u64) {
+    let mut query = gst::query::Latency::new();
+    assert!(source.element.query(&mut query), "the latency query is answered");
+    let (live, min, max) = query.result();
+    assert_eq!(max, None, "pictures may wait for ever");
+    (live, min.mseconds())
+}
+
+/// A picture a step, each after the test has moved the clock.
+fn picture_by_picture(count: usize) -> Script {
+    let step = |index| [Step::Wait, part(&jpeg::picture(index))];
+    [head()].into_iter().chain((0..count).flat_map(step)).collect()
+}
+
+/// One write with a whole picture and the half of the next: when the first is out, the second has begun.
+fn picture_and_a_half() -> Script {
+    let (first, second) = (jpeg::picture(0), jpeg::picture(1));
+    let (half, rest) = second.split_at(200);
+    let framing = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n".as_slice();
+    vec![head(), Step::Wait, send([framing, &first, b"\r\n", framing, half].concat()), Step::Wait, send(rest)]
+}
+
+#[test]
+fn pictures_carry_the_running_time_of_their_arrival() {
+    let server = ScriptServer::play([picture_by_picture(4)]);
+    let (source, clock) = with_clock(&server);
+    let source = source.play();
+    let mut times = Vec::new();
+    for step in [5000, 33, 0, 1] {
+        advance(&clock, step);
+        server.allow();
+        times.push(pts(&source));
+    }
+    assert_eq!(times, [5000, 5033, 5033, 5034]);
+}
+
+#[test]
+fn the_first_byte_sets_the_time() {
+    let server = ScriptServer::play([picture_and_a_half()]);
+    let (source, clock) = with_clock(&server);
+    let source = source.play();
+    advance(&clock, 2000);
+    server.allow();
+    assert_eq!(pts(&source), 2000);
+    advance(&clock, 700);
+    server.allow();
+    assert_eq!(pts(&source), 2000);
+}
+
+#[test]
+fn source_is_live_and_needs_no_preroll() {
+    let server = ScriptServer::play([vec![head(), part(&jpeg::picture(0))]]);
+    let (source, _clock) = with_clock(&server);
+    let paused = source.pipeline.set_state(gst::State::Paused);
+    assert_eq!(paused, Ok(gst::StateChangeSuccess::NoPreroll));
+    assert_eq!(latency(&source), (true, 0));
+}
+
+#[test]
+fn slow_transfer_raises_the_latency() {
+    let server = ScriptServer::play([picture_and_a_half()]);
+    let (source, clock) = with_clock(&server);
+    let source = source.play();
+    server.allow();
+    pts(&source);
+    assert_eq!(latency(&source), (true, 0), "after a picture that came at once");
+    advance(&clock, 45);
+    server.allow();
+    pts(&source);
+    source.message(gst::MessageType::Latency);
+    assert_eq!(latency(&source), (true, 50), "after a picture that took 45 ms");
+}
+
+#[test]
+fn latency_has_a_limit() {
+    let server = ScriptServer::play([picture_and_a_half()]);
+    let (source, clock) = with_clock(&server);
+    let source = source.play();
+    server.allow();
+    pts(&source);
+    advance(&clock, 100_000);
+    server.allow();
+    pts(&source);
+    assert_eq!(latency(&source), (true, 1000));
+}
+
+#[test]
+fn picture_that_came_before_playing_is_the_first_of_its_time() {
+    let server = ScriptServer::play([vec![head(), part(&jpeg::picture(0))]]);
+    let (source, clock) = with_clock(&server);
+    source.set_state(gst::State::Paused);
+    source.await_stat("frames", 1);
+    advance(&clock, 8000);
+    let source = source.play();
+    assert_eq!(pts(&source), 0);
+}
+
+#[test]
+fn pause_takes_no_running_time() {
+    let server = ScriptServer::play([picture_by_picture(2)]);
+    let (source, clock) = with_clock(&server);
+    let source = source.play();
+    advance(&clock, 1000);
+    server.allow();
+    assert_eq!(pts(&source), 1000);
+    source.set_state(gst::State::Paused);
+    advance(&clock, 60_000);
+    let source = source.play();
+    advance(&clock, 10);
+    server.allow();
+    assert_eq!(pts(&source), 1010);
+}
+
+/// Seen from outside: after a flush that resets the time, sinks waited as long for the next picture as the pipeline
+/// had played before.
+#[test]
+fn flush_that_resets_the_time_resets_the_pictures() {
+    let server = ScriptServer::play([picture_by_picture(2)]);
+    let (source, clock) = with_clock(&server);
+    let source = source.play();
+    advance(&clock, 5000);
+    server.allow();
+    assert_eq!(pts(&source), 5000);
+    assert!(source.element.send_event(gst::event::FlushStart::new()));
+    assert!(source.element.send_event(gst::event::FlushStop::new(true)));
+    source.message(gst::MessageType::ResetTime);
+    source.set_state(gst::State::Paused);
+    let source = source.play();
+    advance(&clock, 20);
+    server.allow();
+    assert_eq!(pts(&source), 20);
+}
+
+#[test]
+fn flush_that_keeps_the_time_loses_no_later_picture() {
+    let server = ScriptServer::play([picture_by_picture(2)]);
+    let (source, clock) = with_clock(&server);
+    let source = source.play();
+    advance(&clock, 5000);
+    server.allow();
+    assert_eq!(pts(&source), 5000);
+    assert!(source.element.send_event(gst::event::FlushStart::new()));
+    assert!(source.element.send_event(gst::event::FlushStop::new(false)));
+    advance(&clock, 20);
+    server.allow();
+    assert_eq!(pts(&source), 5020);
+}
