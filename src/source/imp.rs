@@ -200,7 +200,7 @@ impl BaseSrcImpl for MjpegClientSrc {
 impl PushSrcImpl for MjpegClientSrc {
     fn create(&self, _buffer: Option<&mut gst::BufferRef>) -> Result<CreateSuccess, gst::FlowError> {
         let Some(queue) = self.queue() else { return Err(gst::FlowError::Flushing) };
-        match queue.take() {
+        match queue.take(Instant::now) {
             Taken::Picture(picture) => self.buffer(picture).map(CreateSuccess::NewBuffer),
             Taken::Flushing | Taken::Ended(Err(client::ClientError::Cancelled)) => Err(gst::FlowError::Flushing),
             Taken::Ended(Ok(())) => Err(gst::FlowError::Eos),
