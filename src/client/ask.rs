@@ -142,7 +142,7 @@ fn is_stale(head: &ResponseHead) -> bool {
 fn refused(location: &Location, head: &ResponseHead, answered: bool) -> ClientError {
     let cure = match head.status() {
         401 | 403 if answered => "; check user-id and user-pw",
-        401 => "; set user-id and user-pw",
+        401 | 403 => "; set user-id and user-pw",
         404 | 410 => "; check the path in location",
         407 => "; set proxy-id and proxy-pw",
         _ => "",

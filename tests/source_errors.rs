@@ -1,0 +1,149 @@
+//! What waiting cannot cure is one error, of the right kind, that names cause and cure.
+
+mod common;
+
+use std::net::TcpListener;
+
+use common::{
+    jpeg,
+    script_server::{Script, ScriptServer, Step, answer, head, part, redirect, send},
+    source::{Source, assert_same},
+};
+use gst::{ResourceError, StreamError, prelude::*};
+
+/// Starts reading this location, which cannot even be tried.
+#[track_caller]
+fn assert_refuses(location: Option<&str>, words: &[&str]) {
+    let source = Source::new("");
+    source.element.set_property("location", location);
+    assert!(source.pipeline.set_state(gst::State::Playing).is_err(), "{location:?} is refused at once");
+    source.assert_fails(ResourceError::Settings, words);
+}
+
+/// A server that answers every request so.
+#[track_caller]
+fn assert_fails(script: Script, kind: impl glib::error::ErrorDomain + std::fmt::Debug, words: &[&str]) {
+    let server = ScriptServer::play([script]);
+    let address = server.address().to_string();
+    let source = Source::playing(&server.url());
+    source.assert_fails(kind, &[words, &[&*address]].concat());
+    server.request();
+    assert_eq!(server.more_requests(), 0, "an error is final");
+}
+
+#[test]
+fn no_location_is_an_error_that_shows_one() {
+    assert_refuses(None, &["no location", "location=http://"]);
+}
+
+#[test]
+fn location_that_is_no_url_is_an_error_that_shows_one() {
+    for location in ["", "camera/stream", "http://", "http:///stream", "http://cam:99999/"] {
+        assert_refuses(Some(location), &[location, "http://camera/stream"]);
+    }
+}
+
+#[test]
+fn location_of_another_protocol_is_an_error_that_names_ours() {
+    assert_refuses(Some("rtsp://camera/stream"), &["rtsp:", "http:", "https:"]);
+}
+
+#[test]
+fn unknown_host_is_not_found() {
+    let source = Source::playing("http://camera.invalid/stream");
+    source.assert_fails(ResourceError::NotFound, &["camera.invalid", "check the name in location"]);
+}
+
+#[test]
+fn refused_port_is_an_error_that_names_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the port just bound").to_string();
+    drop(listener);
+    let source = Source::playing(&format!("http://{address}/stream"));
+    source.assert_fails(ResourceError::OpenRead, &[&address, "refused", "check host and port", "the server runs"]);
+}
+
+#[test]
+fn missing_user_and_password_are_not_authorized() {
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        assert_fails(answer(status), ResourceError::NotAuthorized, &[status, "set user-id and user-pw"]);
+    }
+}
+
+#[test]
+fn missing_page_is_not_found() {
+    for status in ["404 Not Found", "410 Gone"] {
+        assert_fails(answer(status), ResourceError::NotFound, &[status, "check the path in location"]);
+    }
+}
+
+#[test]
+fn other_refusals_are_errors_that_name_the_status() {
+    for status in ["400 Bad Request", "406", "501 Not Implemented"] {
+        let server = ScriptServer::play([answer(status)]);
+        let source = Source::new(&server.url()).set("retries", 0).play();
+        source.assert_fails(ResourceError::OpenRead, &[status, &server.url()]);
+    }
+}
+
+#[test]
+fn web_page_is_a_wrong_type() {
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body>Log in</body></html>";
+    assert_fails(vec![send(page), Step::Close], StreamError::WrongType, &["text/html", "open it in a browser"]);
+}
+
+#[test]
+fn what_is_not_http_is_a_wrong_type() {
+    for greeting in ["SSH-2.0-OpenSSH_9.2\r\n", "220 smtp ready\r\n\r\n", "RTSP/1.0 200 OK\r\n\r\n", "\0\0\0\0\r\n\r\n"]
+    {
+        let server = ScriptServer::play([vec![send(greeting), Step::Close]]);
+        let source = Source::playing(&server.url());
+        source.assert_fails(StreamError::WrongType, &["HTTP"]);
+    }
+}
+
+#[test]
+fn silent_close_with_no_try_left_is_a_read_error() {
+    let server = ScriptServer::play([vec![Step::Close]]);
+    let source = Source::new(&server.url()).set("retries", 0).play();
+    source.assert_fails(ResourceError::Read, &["closed"]);
+}
+
+#[test]
+fn endless_head_is_an_error_and_not_a_memory() {
+    let line = format!("X-Filler: {}\r\n", "x".repeat(1000)).repeat(1000);
+    let server = ScriptServer::play([vec![send("HTTP/1.1 200 OK\r\n"), send(&line), send(line)]]);
+    let source = Source::playing(&server.url());
+    source.assert_fails(StreamError::WrongType, &["head"]);
+}
+
+#[test]
+fn redirects_are_followed_wherever_they_lead() {
+    let picture = jpeg::picture(0);
+    let other = ScriptServer::play([redirect("stream/3?a=b&c=%20"), vec![head(), part(&picture)]]);
+    let server = ScriptServer::play([redirect("/second"), redirect(&format!("http://{}/other", other.address()))]);
+    let source = Source::playing(&server.url());
+    assert_same(&source.frame(), &picture, "the picture at the end");
+
+    let asked = [server.request(), server.request(), other.request(), other.request()];
+    let lines: Vec<_> = asked.iter().map(|request| request.head.lines().next().unwrap_or_default()).collect();
+    assert_eq!(
+        lines,
+        ["GET /stream HTTP/1.1", "GET /second HTTP/1.1", "GET /other HTTP/1.1", "GET /stream/3?a=b&c=%20 HTTP/1.1"]
+    );
+    let host = format!("Host: {}\r\n", other.address());
+    assert!(asked[2].head.contains(&host), "{}", asked[2].head);
+    assert!(asked.iter().all(|request| request.alone), "one connection at a time");
+}
+
+#[test]
+fn redirects_in_a_circle_are_an_error() {
+    let server = ScriptServer::play(std::iter::repeat_with(|| redirect("/stream")));
+    let source = Source::playing(&server.url());
+    source.assert_fails(ResourceError::OpenRead, &[&server.url(), "redirects more than 10 times"]);
+}
+
+#[test]
+fn redirect_to_another_protocol_is_an_error() {
+    assert_fails(redirect("rtsp://camera/live"), ResourceError::OpenRead, &["rtsp://camera/live", "no http"]);
+}
