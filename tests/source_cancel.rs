@@ -1,0 +1,231 @@
+//! The source stops at once, whatever it is waiting for.
+
+mod common;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::{Duration, Instant},
+};
+
+use common::{
+    jpeg,
+    pipeline::wait_until,
+    script_server::{Script, ScriptServer, Step, answer, head, part, send},
+    source::Source,
+};
+use gst::prelude::*;
+use socket2::{Domain, Socket, Type};
+
+/// How often each phase is stopped.
+const TIMES: usize = 20;
+
+/// Far above what it takes, for machines that are busy elsewhere; far below every time limit of the source.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// Stops a source again and again in the same phase, and prints how long that took.
+#[track_caller]
+fn assert_stops_at_once(phase: &str, mut reach: impl FnMut() -> Source) {
+    let mut took: Vec<_> = (0..TIMES)
+        .map(|_| {
+            let source = reach();
+            let start = Instant::now();
+            source.set_state(gst::State::Null);
+            start.elapsed()
+        })
+        .collect();
+    took.sort();
+    let (median, longest) = (took[TIMES / 2], took[TIMES - 1]);
+    println!("{phase}: median {median:?}, longest {longest:?} of {TIMES}");
+    assert!(longest < AT_ONCE, "{phase}: {longest:?}");
+}
+
+/// A server that plays the same to every connection.
+fn always(script: Script) -> ScriptServer {
+    ScriptServer::play(std::iter::repeat(script))
+}
+
+/// An address that swallows what asks for a connection: its queue of one is full, nobody accepts, and Linux then
+/// ignores whoever comes.
+fn black_hole() -> (Vec<Socket>, SocketAddr) {
+    let tcp = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let listener = tcp();
+    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().expect("an address").into()).expect("a free port");
+    listener.listen(0).expect("it listens");
+    let address = listener.local_addr().expect("the port just bound");
+    let mut sockets = vec![listener];
+    for _ in 0..4 {
+        let socket = tcp();
+        socket.set_nonblocking(true).expect("sockets can be made not to block");
+        // In progress for ever, but for the first.
+        drop(socket.connect(&address));
+        sockets.push(socket);
+    }
+    (sockets, address.as_socket().expect("an IPv4 address"))
+}
+
+#[test]
+fn stops_while_connecting() {
+    let (_sockets, address) = black_hole();
+    // The peer as the kernel shows it, state SYN-SENT.
+    let line = format!(" 0100007F:{:04X} 02 ", address.port());
+    let connecting = || std::fs::read_to_string("/proc/net/tcp").expect("Linux").matches(&line).count();
+    let fillers = connecting();
+    assert_stops_at_once("connecting", || {
+        let source = Source::playing(&format!("http://{address}/"));
+        wait_until("a connection", || connecting() > fillers);
+        source
+    });
+}
+
+#[test]
+fn connecting_has_a_limit() {
+    let (_sockets, address) = black_hole();
+    let source = Source::new(&format!("http://{address}/")).set("connect-timeout", 1_000_000_000u64).play();
+    source.assert_fails(gst::ResourceError::OpenRead, &[&address.to_string(), "timed out"]);
+}
+
+#[test]
+fn stops_while_nobody_accepts() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the port just bound");
+    assert_stops_at_once("nobody accepts", || Source::playing(&format!("http://{address}/")));
+}
+
+#[test]
+fn stops_while_waiting_for_the_head() {
+    let server = always(vec![]);
+    assert_stops_at_once("waiting for the head", || {
+        let source = Source::playing(&server.url());
+        server.request();
+        source
+    });
+}
+
+#[test]
+fn stops_in_the_middle_of_the_head() {
+    let server = always(vec![send("HTTP/1.1 200 OK\r\nContent-Ty")]);
+    assert_stops_at_once("in the head", || {
+        let source = Source::playing(&server.url());
+        server.request();
+        source
+    });
+}
+
+#[test]
+fn stops_while_the_other_side_is_silent_about_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the port just bound");
+    assert_stops_at_once("TLS", || {
+        let source = Source::playing(&format!("https://{address}/"));
+        let (client, _) = listener.accept().expect("the source connects");
+        // The first byte of its hello.
+        client.peek(&mut [0]).expect("the source speaks first");
+        std::mem::forget(client);
+        source
+    });
+}
+
+#[test]
+fn stops_between_two_pictures() {
+    let server = always(vec![head(), part(&jpeg::picture(0))]);
+    assert_stops_at_once("between pictures", || {
+        let source = Source::playing(&server.url());
+        source.frame();
+        source
+    });
+}
+
+#[test]
+fn stops_in_the_middle_of_a_picture() {
+    let picture = jpeg::picture(1);
+    let server = always(vec![head(), part(&jpeg::picture(0)), send(&picture[..200])]);
+    assert_stops_at_once("in a picture", || {
+        let source = Source::playing(&server.url());
+        source.frame();
+        source
+    });
+}
+
+#[test]
+fn stops_while_it_waits_before_the_next_try() {
+    let server = always(vec![head(), part(&jpeg::picture(0)), Step::Close]);
+    assert_stops_at_once("in back-off", || {
+        let source = Source::new(&server.url())
+            .set("reconnect-delay-min", 3_600_000_000_000u64)
+            .set("reconnect-delay-max", 3_600_000_000_000u64)
+            .play();
+        source.message(gst::MessageType::Warning);
+        source
+    });
+}
+
+#[test]
+fn stops_in_pause() {
+    let server = always(vec![head(), part(&jpeg::picture(0))]);
+    assert_stops_at_once("in pause", || {
+        let source = Source::new(&server.url());
+        source.set_state(gst::State::Paused);
+        source.await_stat("frames", 1);
+        source
+    });
+}
+
+#[test]
+fn stops_while_the_camera_has_to_wait() {
+    let pictures = (0..10).map(|index| part(&jpeg::picture(index)));
+    let server = always([head()].into_iter().chain(pictures).collect());
+    assert_stops_at_once("queue full", || {
+        let source = Source::new(&server.url()).lossless().set("max-queued-frames", 1u32);
+        source.sink.set_max_buffers(1);
+        let source = source.play();
+        // One in the sink, one on its way, one in the queue, and this one has no place.
+        source.await_stat("frames", 4);
+        source
+    });
+}
+
+#[test]
+fn stops_after_an_error() {
+    let server = always(vec![send("HTTP/1.1 404 Not Found\r\n\r\n"), Step::Close]);
+    assert_stops_at_once("after an error", || {
+        let source = Source::playing(&server.url());
+        source.failure();
+        source
+    });
+}
+
+#[test]
+fn plays_again_after_a_stop() {
+    let server = always(vec![head(), part(&jpeg::picture(0))]);
+    let mut source = Source::new(&server.url());
+    for _ in 0..5 {
+        source = source.play();
+        assert_eq!(source.frame(), jpeg::picture(0));
+        source.set_state(gst::State::Ready);
+    }
+}
+
+#[test]
+fn plays_again_after_an_error() {
+    let picture = jpeg::picture(0);
+    let server = ScriptServer::play([answer("404 Not Found"), vec![head(), part(&picture)]]);
+    let source = Source::playing(&server.url());
+    source.failure();
+    source.set_state(gst::State::Null);
+    let source = source.play();
+    assert_eq!(source.frame(), picture);
+}
+
+#[test]
+fn flush_interrupts_a_wait_and_playing_goes_on() {
+    let server = ScriptServer::play([vec![head(), Step::Wait, part(&jpeg::picture(0))]]);
+    let source = Source::playing(&server.url());
+    server.request();
+    for _ in 0..20 {
+        assert!(source.element.send_event(gst::event::FlushStart::new()));
+        assert!(source.element.send_event(gst::event::FlushStop::new(false)));
+    }
+    server.allow();
+    assert_eq!(source.frame(), jpeg::picture(0));
+    assert_eq!(server.more_requests(), 0, "a flush is no reason to ask again");
+}
