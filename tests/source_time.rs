@@ -88,6 +88,19 @@ fn source_is_live_and_needs_no_preroll() {
 }
 
 #[test]
+fn source_that_is_not_live_prerolls_and_says_so() {
+    let server = ScriptServer::play([vec![head(), part(&jpeg::picture(0))]]);
+    let source = Source::new(&server.url()).set("is-live", false);
+    source.sink.set_async(true);
+    source.set_state(gst::State::Paused);
+    let (reached, state, _) = source.pipeline.state(ClockTime::from_seconds(10));
+    assert_eq!((reached, state), (Ok(gst::StateChangeSuccess::Success), gst::State::Paused));
+    assert_eq!(latency(&source), (false, 0));
+    let source = source.play();
+    assert_eq!(pts(&source), 0);
+}
+
+#[test]
 fn slow_transfer_raises_the_latency() {
     let server = ScriptServer::play([picture_and_a_half()]);
     let (source, clock) = with_clock(&server);

@@ -176,7 +176,7 @@ impl BaseSrcImpl for MjpegClientSrc {
     fn query(&self, query: &mut gst::QueryRef) -> bool {
         if let gst::QueryViewMut::Latency(latency) = query.view_mut() {
             let min = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed));
-            latency.set(true, min, gst::ClockTime::NONE);
+            latency.set(self.obj().is_live(), min, gst::ClockTime::NONE);
             return true;
         }
         BaseSrcImplExt::parent_query(self, query)
