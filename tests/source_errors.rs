@@ -118,6 +118,14 @@ fn endless_head_is_an_error_and_not_a_memory() {
 }
 
 #[test]
+fn body_without_any_picture_is_a_wrong_type() {
+    let noise: Vec<u8> = (0..1 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8 & 0x7f).collect();
+    let server = ScriptServer::play([[head()].into_iter().chain(std::iter::repeat_n(send(&noise), 65)).collect()]);
+    let source = Source::playing(&server.url());
+    source.assert_fails(StreamError::WrongType, &["no picture in"]);
+}
+
+#[test]
 fn redirects_are_followed_wherever_they_lead() {
     let picture = jpeg::picture(0);
     let other = ScriptServer::play([redirect("stream/3?a=b&c=%20"), vec![head(), part(&picture)]]);

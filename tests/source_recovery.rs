@@ -103,6 +103,18 @@ fn garbage_in_the_stream_costs_no_connection() {
 }
 
 #[test]
+fn garbage_without_end_is_a_loss() {
+    let noise = send(vec![b'x'; 1 << 20]);
+    let (first, second) = (jpeg::picture(0), jpeg::picture(1));
+    let endless = [head(), part(&first)].into_iter().chain(std::iter::repeat_n(noise, 65)).collect();
+    let server = ScriptServer::play([endless, vec![head(), part(&second)]]);
+    let source = Source::new(&server.url()).hasty().play();
+    let sample = source.sample();
+    assert_same(&bytes(&sample), &first, "the picture before");
+    assert_next(&source, &second, &sample);
+}
+
+#[test]
 fn what_failed_later_than_at_first_is_tried_again() {
     let (first, second) = (jpeg::picture(0), jpeg::picture(1));
     let lost = || vec![head(), part(&first), Step::Close];

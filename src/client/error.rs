@@ -90,7 +90,7 @@ pub enum ClientError {
         essence: String,
     },
     /// The body is no stream of pictures.
-    #[error("no picture in the first {searched} bytes of the answer")]
+    #[error("no picture in {searched} bytes of the answer")]
     NoPicture {
         /// Bytes searched.
         searched: u64,

@@ -122,7 +122,8 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
         if cancellable.is_cancelled() {
             return Err(ClientError::Cancelled);
         }
-        reached |= answered;
+        // An answer in which no picture is found is no stream.
+        reached |= frames > 0 || answered && why.cause() == Cause::Passing;
         if frames > 0 {
             failures = 0;
         }

@@ -34,6 +34,10 @@ struct Body<'a, R: Receiver> {
     /// Bytes that the answer says it has.
     length: Option<u64>,
     bytes: u64,
+    /// Bytes since the last picture came out.
+    barren: u64,
+    /// Bytes without a picture after which there is none to be expected.
+    patience: u64,
     frames: u64,
     framing: Framing,
     receiver: &'a R,
@@ -60,6 +64,8 @@ pub(super) fn run<R: Receiver>(
         inflate: head.field_value("content-encoding").and_then(Inflate::new),
         length: head.field_value("content-length").and_then(|value| value.parse().ok()),
         bytes: 0,
+        barren: 0,
+        patience: MIN_PATIENCE.max(u64::try_from(options.limits.max_frame).unwrap_or(u64::MAX).saturating_mul(2)),
         frames: 0,
         framing: Framing::default(),
         receiver,
@@ -139,6 +145,7 @@ impl<R: Receiver> Body<'_, R> {
 
     fn count(&mut self, count: usize) {
         self.bytes += count as u64;
+        self.barren += count as u64;
         self.receiver.received(count);
     }
 
@@ -146,6 +153,7 @@ impl<R: Receiver> Body<'_, R> {
         while let Some(event) = self.reader.next() {
             if matches!(event, Event::Frame(_)) {
                 self.frames += 1;
+                self.barren = 0;
                 self.learn();
             }
             self.receiver.event(event);
@@ -176,12 +184,7 @@ impl<R: Receiver> Body<'_, R> {
         if self.has_ended() {
             return Err(ClientError::Closed);
         }
-        let searched = self.bytes;
-        if self.frames == 0 && searched > MAX_WITHOUT_PICTURE {
-            Err(ClientError::NoPicture { searched })
-        } else {
-            Ok(())
-        }
+        if self.barren > self.patience { Err(ClientError::NoPicture { searched: self.barren }) } else { Ok(()) }
     }
 }
 
@@ -197,6 +200,6 @@ const CODED_SPACE: usize = 32 * 1024;
 /// leave a camera together; the first picture of a stream whose lengths are wrong is late by this much.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// Bytes without a single picture after which a body is no stream of pictures. Chosen: twice the longest picture
-/// accepted by default.
-const MAX_WITHOUT_PICTURE: u64 = 64 * 1024 * 1024;
+/// Bytes without a picture that are forgiven at least. Chosen: twice the longest picture accepted by default; a shorter
+/// limit would end streams whose other parts are long.
+const MIN_PATIENCE: u64 = 64 * 1024 * 1024;
