@@ -9,7 +9,7 @@ use std::{
 /// Each part of `src`, the parts it may use, and the crates it may not.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("jpeg", &[], NO_OUTSIDE),
-    ("multipart", &["jpeg"], NO_OUTSIDE),
+    ("multipart", &["jpeg", "sync"], NO_OUTSIDE),
     ("http", &[], NO_OUTSIDE),
     ("sync", &[], NO_OUTSIDE),
     ("fanout", &["sync"], &["gst", "gst_base", "glib", "gio", "tokio", "hyper", "hyper_util"]),

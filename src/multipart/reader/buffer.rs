@@ -1,15 +1,35 @@
 //! The bytes under way.
 
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, Mutex},
+};
+
 use bytes::Bytes;
 
-/// Holds what came from the stream and is not consumed yet, with room for more. Its memory is made once and kept, so
-/// that the room need not be cleared for each read; what leaves is copied out, so that a small picture in a queue does
-/// not hold on to a large buffer.
+use crate::sync::lock;
+
+/// Holds what came from the stream and is not consumed yet, with room for more. A picture leaves with the memory that
+/// it was read into, and that comes back when the picture is dropped: so a picture is copied nowhere, and the room need
+/// not be cleared for each read.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    spare: Spare,
+}
+
+/// Memory that came back, to be used again.
+#[derive(Clone, Default)]
+struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// A picture in the memory that it was read into.
+struct Lent {
+    bytes: Vec<u8>,
+    picture: Range<usize>,
+    spare: Spare,
 }
 
 impl Buffer {
@@ -17,7 +37,7 @@ impl Buffer {
         &self.bytes[self.start..self.end]
     }
 
-    /// Room for at least `wanted` more bytes.
+    /// Room for `wanted` more bytes.
     pub(super) fn space(&mut self, wanted: usize) -> &mut [u8] {
         if self.bytes.len() - self.end < wanted {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -34,7 +54,7 @@ impl Buffer {
             self.bytes.reserve_exact(more);
             self.bytes.resize(self.bytes.len() + more, 0);
         }
-        &mut self.bytes[self.end..]
+        &mut self.bytes[self.end..][..wanted]
     }
 
     /// Takes the first `count` bytes of the space as data.
@@ -51,8 +71,103 @@ impl Buffer {
 
     /// Takes the first `len` bytes out.
     pub(super) fn take(&mut self, len: usize) -> Bytes {
-        let taken = Bytes::copy_from_slice(&self.data()[..len]);
-        self.consume(len);
-        taken
+        let after = self.data().len() - len;
+        if len < self.bytes.len() / 2 || after > len / 4 {
+            // A small picture should not hold on to a large memory; and where much follows it, that would be copied.
+            let taken = Bytes::copy_from_slice(&self.data()[..len]);
+            self.consume(len);
+            return taken;
+        }
+        let mut bytes = self.spare.get(self.bytes.len());
+        bytes[..after].copy_from_slice(&self.data()[len..]);
+        std::mem::swap(&mut bytes, &mut self.bytes);
+        let picture = self.start..self.start + len;
+        (self.start, self.end) = (0, after);
+        Bytes::from_owner(Lent { bytes, picture, spare: self.spare.clone() })
+    }
+}
+
+impl Spare {
+    /// Memory of that length.
+    fn get(&self, len: usize) -> Vec<u8> {
+        match lock(&self.0).pop() {
+            Some(mut bytes) if bytes.capacity() >= len => {
+                bytes.resize(len, 0);
+                bytes
+            }
+            _ => vec![0; len],
+        }
+    }
+
+    fn put(&self, bytes: Vec<u8>) {
+        let mut spare = lock(&self.0);
+        if spare.len() < MAX_SPARE && bytes.capacity() <= MAX_SPARE_SIZE {
+            spare.push(bytes);
+        }
+    }
+}
+
+impl fmt::Debug for Spare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} spare", lock(&self.0).len())
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[self.picture.clone()]
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.spare.put(std::mem::take(&mut self.bytes));
+    }
+}
+
+/// Memory kept for use again: pieces, and bytes of each. Chosen: downstream holds two or three pictures at a time, and
+/// few cameras send a megabyte.
+const MAX_SPARE: usize = 3;
+const MAX_SPARE_SIZE: usize = 2 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &[u8]) -> Buffer {
+        let mut buffer = Buffer::default();
+        buffer.space(text.len()).copy_from_slice(text);
+        buffer.filled(text.len());
+        buffer
+    }
+
+    #[test]
+    fn a_picture_leaves_with_its_memory_and_gives_it_back() {
+        let mut buffer = filled(b"PICTUREpicture--frame");
+        let memory = buffer.data().as_ptr();
+        buffer.consume(1);
+        let picture = buffer.take(17);
+        assert_eq!((&picture[..], buffer.data()), (&b"ICTUREpicture--fr"[..], &b"ame"[..]));
+        assert_eq!(picture.as_ptr(), memory.wrapping_add(1));
+        drop(picture);
+        assert_eq!(lock(&buffer.spare.0).len(), 1);
+    }
+
+    #[test]
+    fn a_small_picture_leaves_a_large_memory_behind() {
+        let mut buffer = filled(&[b'x'; 1000]);
+        let memory = buffer.data().as_ptr();
+        let picture = buffer.take(100);
+        assert_eq!((picture.len(), buffer.data().len()), (100, 900));
+        assert_ne!(picture.as_ptr(), memory);
+    }
+
+    #[test]
+    fn spare_memory_is_bounded() {
+        let spare = Spare::default();
+        for len in [10, 10, 10, 10, MAX_SPARE_SIZE + 1] {
+            spare.put(vec![0; len]);
+        }
+        assert_eq!(lock(&spare.0).len(), MAX_SPARE);
     }
 }

@@ -44,6 +44,8 @@ pub struct Reader<S> {
     place: Place<S>,
     delimiter: Delimiter,
     lengths: Lengths,
+    /// Length of the last picture: the next one is likely to be as long.
+    last_len: usize,
     /// Damaged pictures since the last whole one.
     damaged_in_a_row: usize,
     events: VecDeque<Event<S>>,
@@ -121,6 +123,7 @@ impl<S: Copy> Reader<S> {
             place: Place::Between(Between::default()),
             delimiter: Delimiter::default(),
             lengths: Lengths::default(),
+            last_len: 0,
             damaged_in_a_row: 0,
             events: VecDeque::new(),
         }
@@ -128,11 +131,14 @@ impl<S: Copy> Reader<S> {
 
     /// Where the next bytes of the body go: at least some, at best the rest of the picture under way.
     pub fn space(&mut self) -> &mut [u8] {
-        let wanted = match &self.place {
-            Place::Picture(picture) => picture.missing(self.buffer.data().len()).clamp(MIN_SPACE, MAX_SPACE),
-            _ => MIN_SPACE,
+        let filled = self.buffer.data().len();
+        let expected = match &self.place {
+            Place::Picture(picture) => picture.length().unwrap_or(self.last_len),
+            _ => self.last_len,
         };
-        self.buffer.space(wanted)
+        // Of a large picture just the rest and the next head, so that little has to be moved when it leaves.
+        let wanted = if expected < LARGE { SPACE } else { expected.saturating_add(NEXT_HEAD).saturating_sub(filled) };
+        self.buffer.space(wanted.clamp(MIN_SPACE, MAX_SPACE))
     }
 
     /// Takes the first `count` bytes of [`space`](Self::space) as the next bytes of the body.
@@ -226,7 +232,15 @@ struct Start {
 /// has about 20 MB. Too small loses pictures, too large is memory that a hostile camera may hold.
 const DEFAULT_MAX_FRAME: usize = 32 * 1024 * 1024;
 
-/// Least and most space offered for one read, in bytes. Chosen: a read of 64 KiB takes the whole picture of most
-/// cameras; the upper bound keeps a length that lies from reserving memory that never fills.
-const MIN_SPACE: usize = 64 * 1024;
+/// From here on a picture is large, in bytes, and what is offered for a read before the first. Chosen: a read of 64 KiB
+/// takes several small pictures at once.
+const LARGE: usize = 32 * 1024;
+const SPACE: usize = 64 * 1024;
+
+/// Bytes offered behind a picture: the delimiter, the next head, and a little.
+const NEXT_HEAD: usize = 512;
+
+/// Least and most space offered for one read, in bytes. Chosen: the lower bound keeps pictures that grow from being read
+/// in crumbs, the upper one keeps a length that lies from reserving memory that never fills.
+const MIN_SPACE: usize = 4 * 1024;
 const MAX_SPACE: usize = 1024 * 1024;

@@ -62,9 +62,9 @@ impl<S: Copy> Picture<S> {
         self.settling.is_some()
     }
 
-    /// Bytes to come by the declared length, with room for the delimiter and head that follow.
-    pub(super) fn missing(&self, filled: usize) -> usize {
-        self.length.map_or(0, |length| length.saturating_add(512).saturating_sub(filled))
+    /// Its declared length.
+    pub(super) fn length(&self) -> Option<usize> {
+        self.length
     }
 }
 
@@ -256,6 +256,7 @@ impl<S: Copy> Reader<S> {
         let timestamp = picture.head.timestamp().map(str::to_owned);
         let stamp = picture.stamp;
         let jpeg = self.buffer.take(len);
+        self.last_len = len;
         self.lengths = lengths;
         self.damaged_in_a_row = 0;
         self.events.push_back(Event::Frame(Frame { jpeg, header, timestamp, stamp }));
