@@ -82,12 +82,11 @@ impl ObjectImpl for MjpegServerSink {
                 let text: Option<String> = value.get().expect("GObject has checked the type");
                 match text.as_deref().unwrap_or_default().parse() {
                     Ok(boundary) => settings.boundary = boundary,
-                    Err(error) => gst::warning!(
-                        CAT,
-                        imp = self,
-                        "boundary {text:?} is refused, {} stays: {error}",
-                        settings.boundary
-                    ),
+                    Err(error) => {
+                        let old = settings.boundary.clone();
+                        drop(settings);
+                        gst::warning!(CAT, imp = self, "boundary {text:?} is refused, {old} stays: {error}");
+                    }
                 }
             }
             PROP_LIVE_SYNC => {
