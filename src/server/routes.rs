@@ -34,27 +34,20 @@ pub(super) async fn answer(
     shared: Arc<Shared>,
     drain: Drain,
 ) -> Result<Response<Body>, Infallible> {
-    let head = request.method() == Method::HEAD;
-    if !head && request.method() != Method::GET {
+    // To HEAD hyper sends what GET would get, without the body.
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Ok(response);
     }
-    let mut response = match request.uri().path() {
+    Ok(match request.uri().path() {
         "/" => bytes("text/html; charset=utf-8", Bytes::from_static(page::HTML)),
         "/stream" => stream(&request, &shared, drain),
         "/snapshot" => snapshot(&shared).await,
         "/status" => bytes("application/json", status::json(&shared.camera.figures(Instant::now()))),
         "/favicon.ico" => status_only(StatusCode::NO_CONTENT),
         path => text(StatusCode::NOT_FOUND, &format!("{path} is not served here; see /, /stream, /snapshot, /status")),
-    };
-    if head {
-        // hyper sends the length of a body to HEAD and leaves out the body; a stream has none.
-        if matches!(response.body(), Body::Stream(_)) {
-            *response.body_mut() = Body::Bytes(Bytes::new());
-        }
-    }
-    Ok(response)
+    })
 }
 
 fn stream(request: &Request<Incoming>, shared: &Shared, drain: Drain) -> Response<Body> {
