@@ -2,12 +2,13 @@
 
 use std::{
     net::{SocketAddr, TcpStream},
+    sync::mpsc::channel,
     time::{Duration, Instant},
 };
 
 use common::{
-    http::{Viewer, connect, get},
-    pipeline::{Camera, large, number, numbered, pictures, port_of},
+    http::{Viewer, connect, get, stalled},
+    pipeline::{Camera, DEADLINE, large, number, numbered, pictures, port_of},
 };
 use gst::prelude::*;
 
@@ -39,7 +40,7 @@ fn the_end_reaches_every_viewer_after_the_last_picture() {
 fn a_viewer_is_there_until_it_has_taken_the_end() {
     let camera = Camera::live();
     let last = larger_than_sockets();
-    let mut advance = stalled_viewer(&camera, "/stream?layout=advance");
+    let mut advance = stalled(camera.address(), "/stream?layout=advance");
     camera.push(&last);
     advance.expect_ahead(&last);
     camera.end();
@@ -52,8 +53,8 @@ fn a_viewer_is_there_until_it_has_taken_the_end() {
 fn the_end_reaches_a_viewer_in_the_middle_of_a_slow_picture_after_the_last_one() {
     let camera = Camera::live();
     let large = large();
-    let mut standard = stalled_viewer(&camera, "/stream");
-    let advance = stalled_viewer(&camera, "/stream?layout=advance");
+    let mut standard = stalled(camera.address(), "/stream");
+    let advance = stalled(camera.address(), "/stream?layout=advance");
     camera.wait_for_viewers(2);
     // More than the sockets hold, so both viewers are in the middle of one.
     for n in 0..50 {
@@ -75,11 +76,36 @@ fn the_end_reaches_a_viewer_in_the_middle_of_a_slow_picture_after_the_last_one()
     assert!(rest.ends_with(&twice), "{length} bytes do not end with the last picture twice");
 }
 
+/// The message of the end is when applications stop their pipeline, so a viewer that reads has gone by then.
+#[test]
+fn the_end_waits_for_a_viewer_that_takes_the_last_picture() {
+    let camera = Camera::live();
+    let mut viewer = stalled(camera.address(), "/stream");
+    let (sender, left) = channel();
+    let sink = camera.sink.clone();
+    camera.pipeline.bus().expect("a pipeline has a bus").set_sync_handler(move |_, message| {
+        if message.type_() == gst::MessageType::Eos {
+            let _ = sender.send(sink.property::<u32>("num-clients"));
+        }
+        gst::BusSyncReply::Drop
+    });
+    // The first picture also gets the pipeline ready to play, which takes longer than a viewer needs.
+    for picture in pictures().iter().take(2) {
+        camera.push(picture);
+        viewer.picture();
+    }
+    camera.push(&large());
+    camera.source.end_of_stream().expect("the source takes the end");
+    viewer.picture();
+    viewer.expect_end();
+    assert_eq!(left.recv_timeout(DEADLINE), Ok(0));
+}
+
 #[test]
 fn the_end_does_not_wait_for_a_viewer_that_does_not_read() {
     let camera = Camera::live();
     let large = large();
-    let _stalled = stalled_viewer(&camera, "/stream");
+    let _stalled = stalled(camera.address(), "/stream");
     camera.wait_for_viewers(1);
     for n in 0..50 {
         camera.push(&numbered(&large, n));
@@ -145,7 +171,7 @@ fn stopping_takes_no_time_whatever_the_viewers_do() {
     let camera = Camera::live();
     let address = camera.address();
     let large = large();
-    let stalled: Vec<_> = (0..20).map(|_| stalled_viewer(&camera, "/stream")).collect();
+    let reading_nothing: Vec<_> = (0..20).map(|_| stalled(camera.address(), "/stream")).collect();
     let silent: Vec<_> = (0..20).map(|_| connect(address)).collect();
     camera.wait_for_viewers(20);
     for n in 0..50 {
@@ -158,7 +184,7 @@ fn stopping_takes_no_time_whatever_the_viewers_do() {
     // Meant to be 100 ms; whoever waits for one viewer waits for ever or for a timeout of many seconds.
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
-    stalled.into_iter().for_each(Viewer::drain);
+    reading_nothing.into_iter().for_each(Viewer::drain);
     drop(silent);
 }
 
@@ -179,13 +205,6 @@ fn the_port_is_free_again_as_soon_as_the_pipeline_has_stopped() {
     let mut viewer = Viewer::open(address);
     camera.push(&pictures()[1]);
     assert!(viewer.picture() == pictures()[1], "nothing is left of the run before");
-}
-
-#[track_caller]
-fn stalled_viewer(camera: &Camera, target: &str) -> Viewer {
-    let stream = connect(camera.address());
-    socket2::SockRef::from(&stream).set_recv_buffer_size(64 * 1024).expect("a buffer size");
-    Viewer::open_as(stream, target, "")
 }
 
 /// A picture of 4 MB: the large one with comments in front of it.

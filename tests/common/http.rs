@@ -64,6 +64,15 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// A viewer that has read no more than the head, over a connection that takes few bytes by itself: 128 kB at the
+/// viewer's end (Linux doubles what is asked for), at ours what the sink lets wait unsent.
+#[track_caller]
+pub fn stalled(address: SocketAddr, target: &str) -> Viewer {
+    let stream = connect(address);
+    socket2::SockRef::from(&stream).set_recv_buffer_size(64 * 1024).expect("a buffer size");
+    Viewer::open_as(stream, target, "")
+}
+
 /// A request as small programs send it, with these further lines, each with its CRLF.
 #[track_caller]
 pub fn send_request(stream: &TcpStream, method: &str, target: &str, lines: &str) {

@@ -172,9 +172,11 @@ pub fn pictures() -> Vec<Vec<u8>> {
 pub const COLOURS: [u32; 8] =
     [0xffff0000, 0xff00ff00, 0xff0000ff, 0xffffff00, 0xffff00ff, 0xff00ffff, 0xff000000, 0xffffffff];
 
-/// A picture of about 270 kB, so that it fills more than one socket's buffer within a few.
+/// A picture of some hundred kB: more than the sockets of [`super::http::stalled`] hold.
 pub fn large() -> Vec<u8> {
-    encoded("pattern=snow", 800, 600)
+    let picture = encoded("pattern=snow", 1024, 768);
+    assert!(picture.len() > 400_000, "{} bytes are too few", picture.len());
+    picture
 }
 
 /// The picture with a number in a comment segment: as many different pictures as a test likes, without encoding them.
