@@ -49,12 +49,6 @@ fn location_of_another_protocol_is_an_error_that_names_ours() {
 }
 
 #[test]
-fn unknown_host_is_not_found() {
-    let source = Source::playing("http://camera.invalid/stream");
-    source.assert_fails(ResourceError::NotFound, &["camera.invalid", "check the name in location"]);
-}
-
-#[test]
 fn refused_port_is_an_error_that_names_it() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("the port just bound").to_string();

@@ -1,4 +1,4 @@
-//! A name that nobody resolves for now: the system's resolver is replaced, so this needs a program of its own.
+//! Names that nobody knows, or not yet: the system's resolver is replaced, so this needs a program of its own.
 
 mod common;
 
@@ -58,4 +58,10 @@ fn stops_while_resolving() {
     took.sort();
     println!("resolving: median {:?}, longest {:?} of {TIMES}", took[TIMES / 2], took[TIMES - 1]);
     assert!(took[TIMES - 1] < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn unknown_host_is_not_found() {
+    let source = Source::playing("http://camera.invalid/stream");
+    source.assert_fails(gst::ResourceError::NotFound, &["camera.invalid", "check the name in location"]);
 }

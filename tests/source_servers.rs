@@ -134,7 +134,8 @@ fn ffmpeg_as_server_plays_to_the_last_picture() {
 #[test]
 fn flask_recipe_plays_without_delay() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/flask_app.py");
-    let mut flask = Server::start(Command::new("python3").arg(script));
+    // Debian's own: another Python in PATH has none of the installed packages.
+    let mut flask = Server::start(Command::new("/usr/bin/python3").arg(script));
     let port = flask.line();
     let source = Source::new(&format!("http://127.0.0.1:{port}/stream")).set("eos-on-close", true).play();
     for index in 0..6 {
