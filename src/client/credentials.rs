@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use http_auth::{PasswordClient, PasswordParams};
+use glib::ChecksumType;
+use http_auth::{ChallengeParser, ChallengeRef, ParamValue, PasswordClient, PasswordParams, digest::Algorithm};
 
 /// A user and password. Printing them shows neither.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,7 +45,9 @@ pub(super) struct Answers {
 impl Answers {
     /// Takes the challenges of an answer 401. Whether there is one that can be answered.
     pub(super) fn challenge<'a>(&mut self, values: impl Iterator<Item = &'a str>) -> bool {
-        let builder = values.fold(PasswordClient::builder(), |builder, value| builder.challenges(value));
+        // What comes after something unreadable in a field cannot be told apart.
+        let challenges = values.flat_map(|value| ChallengeParser::new(value).map_while(Result::ok));
+        let builder = challenges.fold(PasswordClient::builder(), |builder, it| builder.challenge(&in_known_case(it)));
         self.client = builder.build().ok();
         self.client.is_some()
     }
@@ -53,13 +56,39 @@ impl Answers {
     /// answers nothing at all to one that it did not ask for.
     pub(super) fn authorization(&mut self, credentials: &Credentials, target: &str) -> Option<String> {
         let client = self.client.as_mut()?;
+        let no_body = hash_of_nothing(client);
         let mut respond = |body| {
             let Credentials { user, password } = credentials;
             client.respond(&PasswordParams { username: user, password, uri: target, method: "GET", body })
         };
-        // Without a body "auth" is chosen where both are offered; where only "auth-int" is, the body is empty.
-        respond(None).or_else(|_| respond(Some(&[]))).ok()
+        // Without a body "auth" is chosen where both are offered. Where only "auth-int" is, http-auth 0.1 puts the body
+        // itself where RFC 7616 3.4.3 has its hash, so it is given the hash.
+        respond(None).or_else(|_| respond(no_body.as_ref().map(|hash| hash.as_bytes()))).ok()
     }
+}
+
+/// RFC 7616 leaves the case of an algorithm's name open; http-auth knows one.
+fn in_known_case(mut challenge: ChallengeRef<'_>) -> ChallengeRef<'_> {
+    for (_, value) in challenge.params.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case("algorithm")) {
+        let said = value.to_unescaped();
+        let known = ALGORITHMS.iter().find(|known| known.eq_ignore_ascii_case(&said));
+        *value = known.and_then(|known| ParamValue::try_from_escaped(known).ok()).unwrap_or(*value);
+    }
+    challenge
+}
+
+const ALGORITHMS: [&str; 6] = ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"];
+
+/// The hash of an empty body, by the algorithm of a Digest challenge.
+fn hash_of_nothing(client: &PasswordClient) -> Option<glib::GString> {
+    let PasswordClient::Digest(digest) = client else { return None };
+    let kind = match digest.algorithm() {
+        Algorithm::Md5 => ChecksumType::Md5,
+        Algorithm::Sha256 => ChecksumType::Sha256,
+        // GLib has no SHA-512/256, and no camera known asks for it with auth-int.
+        _ => return None,
+    };
+    glib::compute_checksum_for_data(kind, &[])
 }
 
 #[cfg(test)]
