@@ -1,6 +1,6 @@
 //! Asking for the stream: request, challenge, redirection, until there is an answer.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use super::{
     ClientError, Location, Options,
@@ -44,7 +44,6 @@ pub(super) fn ask(
     let mut challenges = 0;
     loop {
         let answer = send(&location, options, memory, cancellable)?;
-        // RFC 9110 15.4: credentials are for the server that they were given for, not for those it sends us to.
         let may_answer = options.credentials.is_some() && location.same_origin(&options.location);
         match (answer.head.status(), answer.head.field_value("location")) {
             (301 | 302 | 303 | 307 | 308, Some(target)) => {
@@ -73,7 +72,7 @@ pub(super) fn ask(
                 }
                 return Ok(answer);
             }
-            _ => return Err(refused(&location, &answer.head, may_answer)),
+            _ => return Err(refused(&location, &answer.head, options)),
         }
     }
 }
@@ -84,15 +83,14 @@ fn send(
     memory: &mut Memory,
     cancellable: &gio::Cancellable,
 ) -> Result<Answer, ClientError> {
-    let authorization = match &options.credentials {
-        Some(credentials) if location.same_origin(&options.location) => {
-            memory.answers.authorization(credentials, &location.target)
-        }
-        _ => None,
-    };
+    // RFC 9110 15.4: secrets are for the server that they were given for, not for those it sends us to.
+    let trusted = location.same_origin(&options.location);
+    let credentials = options.credentials.as_ref().filter(|_| trusted);
+    let authorization = credentials.and_then(|known| memory.answers.authorization(known, &location.target));
+    let request = if trusted { Cow::Borrowed(&options.request) } else { Cow::Owned(options.request.without_secrets()) };
     let proxy = options.proxy.as_ref().map(|proxy| &proxy.credentials);
     let keep = if memory.polling { Keep::Alive } else { Keep::Close };
-    let request = options.request.head(location, authorization.as_deref(), proxy, keep);
+    let request = request.head(location, authorization.as_deref(), proxy, keep);
     let exchange = |connection: Connection| {
         connection.write(request.as_bytes())?;
         let (head, body) = response_head(&connection, options.timeout)?;
@@ -139,10 +137,11 @@ fn is_stale(head: &ResponseHead) -> bool {
     })
 }
 
-fn refused(location: &Location, head: &ResponseHead, answered: bool) -> ClientError {
+fn refused(location: &Location, head: &ResponseHead, options: &Options) -> ClientError {
     let cure = match head.status() {
-        401 | 403 if answered => "; check user-id and user-pw",
-        401 | 403 => "; set user-id and user-pw",
+        401 | 403 if options.credentials.is_none() => "; set user-id and user-pw",
+        401 | 403 if location.same_origin(&options.location) => "; check user-id and user-pw",
+        401 | 403 => "; it is told no password because a redirection led here: set location to this address",
         404 | 410 => "; check the path in location",
         407 => "; set proxy-id and proxy-pw",
         _ => "",

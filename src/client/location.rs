@@ -51,9 +51,7 @@ impl Location {
     pub fn parse(text: &str) -> Result<Self, LocationError> {
         let url = text.trim();
         let url = url.strip_prefix(URI_PREFIX).unwrap_or(url);
-        let flags =
-            UriFlags::HAS_PASSWORD | UriFlags::ENCODED_PATH | UriFlags::ENCODED_QUERY | UriFlags::SCHEME_NORMALIZE;
-        let uri = glib::Uri::parse(url, flags)
+        let uri = glib::Uri::parse(url, FLAGS)
             .map_err(|error| LocationError::NoUrl { location: text.to_owned(), message: error.message().to_owned() })?;
         let scheme = uri.scheme();
         let tls = match scheme.as_str() {
@@ -85,9 +83,10 @@ impl Location {
     /// Not to an http or https address.
     pub fn redirected(&self, target: &str) -> Result<Self, LocationError> {
         let base = self.to_string();
-        let url = glib::Uri::resolve_relative(Some(&base), target, UriFlags::ENCODED).map_err(|error| {
-            LocationError::NoUrl { location: target.to_owned(), message: error.message().to_owned() }
-        })?;
+        let url =
+            glib::Uri::resolve_relative(Some(&base), target, LENIENT.union(UriFlags::ENCODED)).map_err(|error| {
+                LocationError::NoUrl { location: target.to_owned(), message: error.message().to_owned() }
+            })?;
         Self::parse(&url)
     }
 
@@ -121,6 +120,15 @@ impl std::fmt::Display for Location {
 
 /// Stands before the scheme in the URIs that only this plugin reads.
 pub(crate) const URI_PREFIX: &str = "mjpeg+";
+
+/// As browsers read them: a percent sign alone, or a blank, ends nothing.
+const LENIENT: UriFlags = UriFlags::PARSE_RELAXED;
+
+const FLAGS: UriFlags = LENIENT
+    .union(UriFlags::HAS_PASSWORD)
+    .union(UriFlags::ENCODED_PATH)
+    .union(UriFlags::ENCODED_QUERY)
+    .union(UriFlags::SCHEME_NORMALIZE);
 
 #[cfg(test)]
 mod tests {

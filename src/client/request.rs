@@ -33,6 +33,13 @@ pub(super) enum Keep {
 }
 
 impl Request {
+    /// The same without what is secret to the server that the location names (RFC 9110 15.4).
+    pub(super) fn without_secrets(&self) -> Self {
+        let is_secret = |name: &str| SECRET_FIELDS.iter().any(|secret| secret.eq_ignore_ascii_case(name));
+        let extra_headers = self.extra_headers.iter().filter(|(name, _)| !is_secret(name)).cloned().collect();
+        Self { user_agent: self.user_agent.clone(), extra_headers, cookies: Vec::new() }
+    }
+
     /// The bytes of a request for `location`.
     pub(super) fn head(
         &self,
@@ -46,13 +53,14 @@ impl Request {
             Some(_) if !location.tls => location.to_string(),
             _ => location.target.clone(),
         };
-        let mut head = format!("GET {target} HTTP/1.1\r\nHost: {}\r\n", location.host_field());
+        let mut head = format!("GET {target} HTTP/1.1\r\n");
         let mut field = |name: &str, value: &str| {
             // What the user sets takes the place of what we would send.
             if !self.extra_headers.iter().any(|(extra, _)| extra.eq_ignore_ascii_case(name)) {
                 head += &format!("{name}: {value}\r\n");
             }
         };
+        field("Host", &location.host_field());
         if !self.user_agent.is_empty() {
             field("User-Agent", &self.user_agent);
         }
@@ -76,6 +84,9 @@ impl Request {
         head + "\r\n"
     }
 }
+
+/// Fields that say who asks.
+const SECRET_FIELDS: [&str; 2] = ["Authorization", "Cookie"];
 
 #[cfg(test)]
 mod tests {
