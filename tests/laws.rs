@@ -59,7 +59,7 @@ fn every_frame_is_a_whole_picture(stream: &[u8], limits: Limits) {
     for event in events(&[stream], limits) {
         if let Event::Frame(frame) = event {
             assert!(frame.jpeg.len() <= limits.max_frame);
-            assert_eq!(check(&frame.jpeg), Ok(frame.header));
+            assert_eq!(check(&frame.jpeg).map(|whole| whole.header()), Ok(frame.header));
         }
     }
 }
@@ -92,6 +92,23 @@ fn chunking_never_changes_the_walk(picture: &[u8], cuts: &[usize]) {
         }
     }
     assert_eq!(step, whole);
+}
+
+/// A copy has its tables and else the picture's bytes; what has them is copied as it is.
+fn copies_are_complete_and_else_the_same(picture: &[u8]) {
+    let Ok(whole) = check(picture) else { return };
+    let copy = whole.copy();
+    let again = check(&copy).expect("a copy is whole");
+    assert_eq!(again.header(), whole.header());
+    assert!(!again.lacks_tables());
+    assert_eq!(again.copy(), copy);
+    if whole.lacks_tables() {
+        let at = (0..picture.len()).find(|at| copy[*at] != picture[*at]).expect("the tables are in between");
+        let inserted = copy.len() - picture.len();
+        assert!((0..4).any(|back| picture[at - back..] == copy[at - back + inserted..]));
+    } else {
+        assert_eq!(copy, picture);
+    }
 }
 
 /// However a chunked body is cut, the same comes out of it.
@@ -245,6 +262,24 @@ proptest! {
         let at = at.index(picture.len());
         picture.splice(at.., bytes);
         chunking_never_changes_the_walk(&picture, &sizes);
+    }
+
+    #[test]
+    fn any_copy_is_complete(
+        index in 0..12_usize, at in any::<prop::sample::Index>(), bytes in any_bytes(), tables in any::<bool>(),
+    ) {
+        let mut picture = jpeg::any(index, 200).build();
+        if !tables {
+            // As a comment the tables are none.
+            for (_, at) in picture.segments.iter().filter(|(code, _)| *code == 0xc4) {
+                picture.bytes[at + 1] = 0xfe;
+            }
+        }
+        copies_are_complete_and_else_the_same(&picture.bytes);
+        let at = at.index(picture.bytes.len());
+        let end = picture.bytes.len().min(at + bytes.len());
+        picture.bytes.splice(at..end, bytes);
+        copies_are_complete_and_else_the_same(&picture.bytes);
     }
 
     #[test]

@@ -2,12 +2,16 @@
 //!
 //! [`Walk`] steps over the markers of a picture that arrives in pieces and finds its true end of image (EOI). The
 //! naive search for the bytes `FF D9` ends a picture at the thumbnail that cameras put into its EXIF segment.
-//! [`Header`] is what the frame header says: size and components. [`check`] judges a whole picture.
+//! [`Header`] is what the frame header says: size and components. [`check`] judges a whole picture, which as [`Whole`]
+//! can be copied complete with the tables that every decoder wants.
 //!
-//! Nothing here decodes, allocates or waits. Source: ITU-T T.81 (JPEG), annex B.
+//! Nothing here decodes or waits, and only copying allocates. Source: ITU-T T.81 (JPEG), annex B.
 
 mod header;
+mod huffman;
 mod walk;
+
+use bytes::Bytes;
 
 pub use header::Header;
 pub use walk::{Damage, Step, Walk};
@@ -15,7 +19,40 @@ pub use walk::{Damage, Step, Walk};
 /// The first bytes of every picture: start of image (SOI), then the first byte of the next marker.
 pub const START: [u8; 3] = [0xff, 0xd8, 0xff];
 
-/// Walks a whole picture and gives its frame header.
+/// The bytes of a picture that has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole<'a> {
+    picture: &'a [u8],
+    header: Header,
+    tables_missing_at: Option<usize>,
+}
+
+impl Whole<'_> {
+    /// What its frame header says.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
+    /// Whether it leaves out its Huffman tables, as the pictures of USB webcams do; [`copy`](Self::copy) puts them in.
+    pub fn lacks_tables(&self) -> bool {
+        self.tables_missing_at.is_some()
+    }
+
+    /// Copies it, with the standard Huffman tables where it has none. All other bytes stay as they are, so the copy of
+    /// a picture that has tables is that picture.
+    pub fn copy(&self) -> Bytes {
+        let Some((before, after)) = self.tables_missing_at.and_then(|at| self.picture.split_at_checked(at)) else {
+            return Bytes::copy_from_slice(self.picture);
+        };
+        let mut copy = Vec::with_capacity(self.picture.len() + huffman::LEN);
+        copy.extend(before);
+        huffman::write(&mut copy);
+        copy.extend(after);
+        copy.into()
+    }
+}
+
+/// Walks a whole picture.
 ///
 /// Bytes after the picture's end are accepted: cameras pad their buffers.
 ///
@@ -31,13 +68,16 @@ pub const START: [u8; 3] = [0xff, 0xd8, 0xff];
 /// assert_eq!(jpeg::check(b"GIF89a"), Err(Damage::NotJpeg));
 /// assert_eq!(jpeg::check(&[0xff, 0xd8, 0xff, 0xe0, 0x00]), Err(Damage::Truncated));
 /// ```
-pub fn check(picture: &[u8]) -> Result<Header, Damage> {
+pub fn check(picture: &[u8]) -> Result<Whole<'_>, Damage> {
     if picture.is_empty() {
         return Err(Damage::Empty);
     }
     let mut walk = Walk::new();
     match walk.step(picture, 0) {
-        Step::End(_) => walk.header().ok_or(Damage::NoFrameHeader),
+        Step::End(_) => {
+            let header = walk.header().ok_or(Damage::NoFrameHeader)?;
+            Ok(Whole { picture, header, tables_missing_at: walk.tables_missing_at() })
+        }
         Step::Damaged(_, damage) => Err(damage),
         Step::More => Err(Damage::Truncated),
     }

@@ -27,6 +27,11 @@ pub struct Walk {
     header: Option<Header>,
     scanned: bool,
     clean: bool,
+    /// Whether the frame header is one for which the standard Huffman tables are meant.
+    standard: bool,
+    /// Whether Huffman tables came before the first scan.
+    tables: bool,
+    tables_missing_at: Option<usize>,
 }
 
 /// Where a walk has got to. Offsets count from the picture's start.
@@ -87,7 +92,16 @@ enum State {
 impl Walk {
     /// A walk before its picture's first byte.
     pub fn new() -> Self {
-        Self { state: State::Start, at: 0, header: None, scanned: false, clean: true }
+        Self {
+            state: State::Start,
+            at: 0,
+            header: None,
+            scanned: false,
+            clean: true,
+            standard: false,
+            tables: false,
+            tables_missing_at: None,
+        }
     }
 
     /// The frame header, once the walk has passed it.
@@ -99,6 +113,12 @@ impl Walk {
     /// to search for a marker may have been led astray by a damaged length.
     pub fn is_clean(&self) -> bool {
         self.clean
+    }
+
+    /// Where the Huffman tables are missing, once the walk has passed the first scan header: before it. Only pictures
+    /// of 8 bits coded in sequence (SOF0, SOF1) may mean the standard tables without saying so.
+    pub fn tables_missing_at(&self) -> Option<usize> {
+        self.tables_missing_at
     }
 
     /// Whether the walk stands inside the first `len` bytes, not at the end of a segment beyond them.
@@ -176,7 +196,7 @@ impl Walk {
                 return Some(());
             }
             let fields = picture.get(self.at + 4..self.at + 4 + Header::LEN)?;
-            let fields = fields.try_into().expect("the range has that length");
+            let fields: [u8; Header::LEN] = fields.try_into().expect("the range has that length");
             let Some(header) = Header::parse(fields) else {
                 self.fail(Damage::FrameHeader);
                 return Some(());
@@ -186,6 +206,7 @@ impl Walk {
                 return Some(());
             }
             self.header = Some(header);
+            self.standard = matches!(code, 0xc0 | 0xc1) && fields[0] == 8;
         }
         if code == START_OF_SCAN {
             let components = usize::from(*picture.get(self.at + 4)?);
@@ -194,11 +215,15 @@ impl Walk {
                 self.fail(damage);
                 return Some(());
             }
+            if !self.scanned && self.standard && !self.tables {
+                self.tables_missing_at = Some(self.at);
+            }
             self.scanned = true;
             self.state = State::Scan;
         } else if self.scanned {
             return self.table(picture, len);
         }
+        self.tables |= code == HUFFMAN_TABLES;
         self.at += 2 + len;
         Some(())
     }
@@ -275,9 +300,12 @@ impl Default for Walk {
 
 const START_OF_SCAN: u8 = 0xda;
 
+/// Marker code of a segment with Huffman tables (DHT).
+pub(super) const HUFFMAN_TABLES: u8 = 0xc4;
+
 /// Table B.1: C0 to CF are frame headers, but for Huffman tables (C4), JPG (C8) and arithmetic conditioning (CC).
 fn is_frame_header(code: u8) -> bool {
-    matches!(code, 0xc0..=0xcf) && !matches!(code, 0xc4 | 0xc8 | 0xcc)
+    matches!(code, 0xc0..=0xcf) && !matches!(code, HUFFMAN_TABLES | 0xc8 | 0xcc)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use glib::prelude::*;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
@@ -217,8 +216,8 @@ impl MjpegServerSink {
             self.drop_picture(&camera, "its memory cannot be read");
             return;
         };
-        let header = match jpeg::check(&map) {
-            Ok(header) => header,
+        let whole = match jpeg::check(&map) {
+            Ok(whole) => whole,
             Err(damage) => {
                 self.drop_picture(&camera, &damage.to_string());
                 return;
@@ -226,7 +225,7 @@ impl MjpegServerSink {
         };
         // The one copy between pad and socket. Holding on to the buffer instead would let a slow viewer keep the
         // memory that a camera with few buffers needs for its next picture.
-        let picture = Bytes::copy_from_slice(&map);
+        let (picture, header) = (whole.copy(), whole.header());
         let captured = clock::captured(self.obj().upcast_ref(), &self.obj().segment(), buffer);
         gst::log!(CAT, imp = self, "picture of {} bytes, {}x{}", picture.len(), header.width, header.height);
         camera.publish(Part::new(picture, captured), header, Instant::now());

@@ -24,6 +24,9 @@
  * slows the pipeline or another viewer. In a live pipeline pictures leave when they arrive, in one that is not live at
  * their time; #mjpegserversink:live-sync makes a live pipeline wait as well.
  *
+ * Pictures without Huffman tables, as many USB webcams send them, are served with the standard tables; all others as
+ * they are. Buffers that are no whole JPEG picture are dropped and counted.
+ *
  * Since: 0.1.0
  */
 use gst::prelude::*;

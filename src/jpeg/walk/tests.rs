@@ -145,6 +145,27 @@ fn a_start_of_image_without_a_marker_after_it_makes_the_walk_unclean() {
 }
 
 #[test]
+fn missing_tables_are_told_with_the_place_of_the_first_scan() {
+    let coded = |code| [&[0xff, code], &FRAME[2..]].concat();
+    for (picture, missing_at) in [
+        (small(), Some(21)),
+        ([START, &coded(0xc1), SCAN, DATA, TABLE, SCAN, DATA, END].concat(), Some(15)),
+        ([START, TABLE, FRAME, SCAN, DATA, END].concat(), None),
+        ([START, FRAME, TABLE, SCAN, DATA, END].concat(), None),
+        ([START, &coded(0xc2), SCAN, DATA, END].concat(), None),
+        ([START, &coded(0xc9), SCAN, DATA, END].concat(), None),
+        ([START, &[0xff, 0xc0, 0, 11, 12], &FRAME[5..], SCAN, DATA, END].concat(), None),
+    ] {
+        for cut in 0..picture.len() {
+            let mut walk = Walk::new();
+            walk.step(&picture[..cut], 0);
+            walk.step(&picture, 0);
+            assert_eq!(walk.tables_missing_at(), missing_at, "{picture:02x?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn an_answer_is_final() {
     let mut walk = Walk::new();
     assert_eq!(walk.step(&small(), 0), Step::End(small().len()));
