@@ -5,12 +5,15 @@
 //! bare loop of the same round. The server is a process of its own on one core, each reader one on the other; a reader
 //! counts its CPU time from the first picture on, so that starting up does not count, and checks that all came.
 
+#[path = "common/mod.rs"]
+mod common;
+
 use std::{
     collections::BTreeMap,
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,6 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use common::{Ends, cpu_seconds, median, picture, this};
 use gst::prelude::*;
 
 /// A way to frame, a size of picture, and how many of them.
@@ -51,7 +55,7 @@ fn main() -> Result<()> {
 }
 
 fn compare(rounds: usize) -> Result<()> {
-    let mut server = Ends(pinned(0, &["serve"])?);
+    let mut server = Ends::start(0, this()?.arg("serve"))?;
     let mut url = String::new();
     BufReader::new(server.0.stdout.take().context("the server says where it is")?).read_line(&mut url)?;
     println!("CPU time per picture in µs, median of {rounds} rounds (ratio to the bare loop of the same round)\n");
@@ -60,10 +64,10 @@ fn compare(rounds: usize) -> Result<()> {
         let mut costs: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for _ in 0..rounds {
             for reader in READERS {
-                let mut child = pinned(1, &["read", reader, &number.to_string(), url.trim()])?;
+                let mut child = Ends::start(1, this()?.args(["read", reader, &number.to_string(), url.trim()]))?;
                 let mut answer = String::new();
-                child.stdout.take().context("the reader answers")?.read_to_string(&mut answer)?;
-                ensure!(child.wait()?.success(), "{reader} failed on {}", load.name);
+                child.0.stdout.take().context("the reader answers")?.read_to_string(&mut answer)?;
+                ensure!(child.0.wait()?.success(), "{reader} failed on {}", load.name);
                 costs.entry(reader).or_default().push(answer.trim().parse()?);
             }
         }
@@ -75,29 +79,6 @@ fn compare(rounds: usize) -> Result<()> {
         println!();
     }
     Ok(())
-}
-
-/// A process that ends with its owner.
-struct Ends(Child);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// Starts this program again on one core.
-fn pinned(core: usize, arguments: &[&str]) -> Result<Child> {
-    let program = env::current_exe()?;
-    let mut command = Command::new("taskset");
-    command.args(["-c", &core.to_string()]).arg(program).args(arguments).stdout(Stdio::piped());
-    command.spawn().context("taskset (package util-linux) starts the readers")
 }
 
 /// Serves `/N`: the pictures of load N, as fast as they are taken.
@@ -135,24 +116,6 @@ fn serve_one(mut stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// A JPEG of noise with about that many bytes: what a camera sends, with a stuffed zero every 256 bytes.
-fn picture(bytes: usize) -> Vec<u8> {
-    let side = ((bytes as f64 / 1.9).sqrt() as usize) / 16 * 16;
-    let text = format!(
-        "videotestsrc pattern=snow num-buffers=1 ! video/x-raw,format=I420,width={side},height={side} ! jpegenc \
-         quality=85 ! appsink name=sink sync=false"
-    );
-    gst::init().expect("GStreamer starts");
-    let pipeline = gst::parse::launch(&text).expect("the pipeline is right");
-    let sink = pipeline.downcast_ref::<gst::Bin>().and_then(|bin| bin.by_name("sink")).expect("it has a sink");
-    let sink = sink.downcast::<gst_app::AppSink>().expect("it is an appsink");
-    pipeline.set_state(gst::State::Playing).expect("it plays");
-    let sample = sink.pull_sample().expect("it gives a picture");
-    pipeline.set_state(gst::State::Null).expect("it stops");
-    let buffer = sample.buffer().expect("a sample has a buffer");
-    buffer.map_readable().expect("it can be read").to_vec()
-}
-
 fn read(reader: &str, load: Load, url: &str) -> Result<()> {
     let number = LOADS.iter().position(|other| other.name == load.name).unwrap_or_default();
     let url = format!("{url}/{number}");
@@ -183,10 +146,10 @@ fn bare(url: &str) -> Result<(f64, u64)> {
     write!(stream, "GET /{path} HTTP/1.0\r\n\r\n")?;
     let mut space = vec![0; 256 * 1024];
     let _ = stream.read(&mut space)?;
-    let start = cpu_seconds()?;
+    let start = cpu_seconds("self")?;
     while stream.read(&mut space)? > 0 {}
     let load = LOADS[path.parse::<usize>()?];
-    Ok((cpu_seconds()? - start, load.count))
+    Ok((cpu_seconds("self")? - start, load.count))
 }
 
 /// CPU seconds from the first buffer to the last, and how many there were.
@@ -200,7 +163,7 @@ fn pipeline(text: &str, load: Load) -> Result<(f64, u64)> {
         let (count, start) = (count.clone(), start.clone());
         move |_, _| {
             if count.fetch_add(1, Ordering::Relaxed) == 0 {
-                start.store(cpu_seconds().unwrap_or_default().to_bits(), Ordering::Relaxed);
+                start.store(cpu_seconds("self").unwrap_or_default().to_bits(), Ordering::Relaxed);
             }
             gst::PadProbeReturn::Ok
         }
@@ -209,7 +172,7 @@ fn pipeline(text: &str, load: Load) -> Result<(f64, u64)> {
     let bus = pipeline.bus().context("a pipeline has a bus")?;
     let message =
         bus.timed_pop_filtered(gst::ClockTime::from_seconds(120), &[gst::MessageType::Eos, gst::MessageType::Error]);
-    let seconds = cpu_seconds()? - f64::from_bits(start.load(Ordering::Relaxed));
+    let seconds = cpu_seconds("self")? - f64::from_bits(start.load(Ordering::Relaxed));
     if let gst::MessageView::Error(error) = message.context("it ends within two minutes")?.view() {
         bail!("{}", error.error());
     }
@@ -234,16 +197,6 @@ fn ffmpeg(url: &str, load: Load) -> Result<(f64, u64)> {
     let few = load.count / 10;
     let start = run(few)?;
     Ok((run(load.count - 1)? - start, load.count - 1 - few))
-}
-
-/// CPU time of this process, all its threads, in seconds.
-fn cpu_seconds() -> Result<f64> {
-    let mut nanoseconds = 0.0;
-    for task in fs::read_dir("/proc/self/task")? {
-        let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
-        nanoseconds += schedstat.split(' ').next().context("schedstat begins with the time")?.parse::<f64>()?;
-    }
-    Ok(nanoseconds / 1e9)
 }
 
 /// CPU time of the processes started here that have ended, in seconds.

@@ -1,0 +1,67 @@
+//! What the benches share: processes on a core of their own, their CPU time, pictures.
+
+use std::{
+    env, fs,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+use gst::prelude::*;
+
+/// A process that ends with its owner.
+pub struct Ends(pub Child);
+
+impl Ends {
+    /// Starts `command` on one core, with pipes for what it says and what it waits for: it must end when that closes.
+    pub fn start(core: usize, command: &Command) -> Result<Self> {
+        let mut pinned = Command::new("taskset");
+        pinned.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
+        let child = pinned.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        Ok(Self(child.context("taskset (package util-linux) starts the processes")?))
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// This program, to be started again.
+pub fn this() -> Result<Command> {
+    Ok(Command::new(env::current_exe()?))
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A JPEG of noise with about that many bytes: what a camera sends, with a stuffed zero every 256 bytes.
+pub fn picture(bytes: usize) -> Vec<u8> {
+    let side = ((bytes as f64 / 1.9).sqrt() as usize) / 16 * 16;
+    let text = format!(
+        "videotestsrc pattern=snow num-buffers=1 ! video/x-raw,format=I420,width={side},height={side} ! jpegenc \
+         quality=85 ! appsink name=sink sync=false"
+    );
+    gst::init().expect("GStreamer starts");
+    let pipeline = gst::parse::launch(&text).expect("the pipeline is right");
+    let sink = pipeline.downcast_ref::<gst::Bin>().and_then(|bin| bin.by_name("sink")).expect("it has a sink");
+    let sink = sink.downcast::<gst_app::AppSink>().expect("it is an appsink");
+    pipeline.set_state(gst::State::Playing).expect("it plays");
+    let sample = sink.pull_sample().expect("it gives a picture");
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    let buffer = sample.buffer().expect("a sample has a buffer");
+    buffer.map_readable().expect("it can be read").to_vec()
+}
+
+/// CPU time of a process (its number, or `self`), all its threads, in seconds.
+pub fn cpu_seconds(process: &str) -> Result<f64> {
+    let mut nanoseconds = 0.0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+        nanoseconds += schedstat.split(' ').next().context("schedstat begins with the time")?.parse::<f64>()?;
+    }
+    Ok(nanoseconds / 1e9)
+}
