@@ -74,6 +74,9 @@ fn values(property: &ParamSpec) -> Vec<Value> {
     if let Some(class) = glib::FlagsClass::with_type(value_type) {
         return class.values().iter().filter_map(|value| class.to_value(value.value())).collect();
     }
+    if let Some(numbers) = property.downcast_ref::<glib::ParamSpecDouble>() {
+        return vec![numbers.minimum().into(), 12.5.into(), numbers.maximum().into()];
+    }
     if value_type == Type::BOOL {
         return vec![true.into(), false.into()];
     }
@@ -93,6 +96,12 @@ fn values(property: &ParamSpec) -> Vec<Value> {
 fn text(value: &Value) -> String {
     if let Ok(switch) = value.get::<bool>() {
         return switch.to_string();
+    }
+    if value.is::<gst::Array>() {
+        return String::new();
+    }
+    if let Ok(number) = value.get::<f64>() {
+        return number.to_string();
     }
     if let Ok(text) = value.get::<Option<String>>() {
         return text.unwrap_or_default();
@@ -128,7 +137,8 @@ fn every_property_has_a_nick_and_one_sentence() {
 
 #[test]
 fn every_number_names_its_unit() {
-    const UNITS: &[&str] = &["nanoseconds", "seconds", "bytes", "pictures", "port", "viewers", "how often"];
+    const UNITS: &[&str] =
+        &["nanoseconds", "seconds", "bytes", "pictures", "port", "viewers", "connections", "how often"];
     each_property(|_, property| {
         if range(property).is_some() {
             let blurb = property.blurb().expect("a blurb").to_lowercase();

@@ -26,6 +26,8 @@ pub struct Reader<T> {
     key: usize,
     /// Number of the last item taken.
     seen: u64,
+    /// Number of the last repetition taken.
+    repeats_seen: u64,
 }
 
 /// What a reader gets.
@@ -38,10 +40,26 @@ pub enum Next<T> {
         /// How many were published since the reader's last one without it taking them.
         skipped: u64,
     },
+    /// The newest item once more, as [`Fanout::repeat`] asked for.
+    Again {
+        /// The item.
+        item: T,
+        /// Why.
+        why: Repeat,
+    },
     /// No item follows. The reader has had the last one.
     Ended,
     /// The writer has gone: leave at once.
     Closed,
+}
+
+/// Why an item is given out once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// No newer one came for a while.
+    Settled,
+    /// To keep what lies between from taking the silence for the end.
+    KeepAlive,
 }
 
 /// How a wait for the readers ended.
@@ -66,6 +84,8 @@ struct Shared<T> {
 struct State<T> {
     newest: Option<T>,
     number: u64,
+    repeats: u64,
+    why: Repeat,
     phase: Phase,
     cancelled: bool,
     /// A place per reader: its waker while it waits.
@@ -94,7 +114,15 @@ impl<T: Clone> Default for Fanout<T> {
 impl<T: Clone> Fanout<T> {
     /// A fan-out without items and readers.
     pub fn new() -> Self {
-        let state = State { newest: None, number: 0, phase: Phase::Open, cancelled: false, readers: Slab::new() };
+        let state = State {
+            newest: None,
+            number: 0,
+            repeats: 0,
+            why: Repeat::Settled,
+            phase: Phase::Open,
+            cancelled: false,
+            readers: Slab::new(),
+        };
         Self(Arc::new(Shared { state: Mutex::new(state), left: Condvar::new() }))
     }
 
@@ -110,6 +138,14 @@ impl<T: Clone> Fanout<T> {
         wake(state);
         // Freeing a picture takes time that no reader should wait for, so it happens after the lock is given back.
         drop(before);
+    }
+
+    /// Gives the newest item once more to each reader that has had it.
+    pub fn repeat(&self, why: Repeat) {
+        let mut state = self.0.lock();
+        state.repeats += 1;
+        state.why = why;
+        wake(state);
     }
 
     /// The newest item.
@@ -129,8 +165,11 @@ impl<T: Clone> Fanout<T> {
 
     /// Signs on a reader. The newest item is its first.
     pub fn subscribe(&self) -> Reader<T> {
-        let key = self.0.lock().readers.insert(None);
-        Reader { shared: self.0.clone(), key, seen: 0 }
+        let (key, repeats_seen) = {
+            let mut state = self.0.lock();
+            (state.readers.insert(None), state.repeats)
+        };
+        Reader { shared: self.0.clone(), key, seen: 0, repeats_seen }
     }
 
     /// How many readers there are.
@@ -184,16 +223,37 @@ impl<T: Clone> Reader<T> {
             // A reader skips nothing of what was published before it came.
             let skipped = if self.seen == 0 { 0 } else { state.number - self.seen - 1 };
             self.seen = state.number;
+            self.repeats_seen = state.repeats;
             return Poll::Ready(Next::Item { item, skipped });
+        }
+        if let Some(item) = state.newest.clone().filter(|_| state.repeats > self.repeats_seen) {
+            self.repeats_seen = state.repeats;
+            return Poll::Ready(Next::Again { item, why: state.why });
         }
         if state.phase == Phase::Ended {
             return Poll::Ready(Next::Ended);
         }
-        match &mut state.readers[self.key] {
+        state.wake_later(self.key, cx);
+        Poll::Pending
+    }
+
+    /// Waits for the end of the series.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.shared.lock();
+        if state.phase != Phase::Open {
+            return Poll::Ready(());
+        }
+        state.wake_later(self.key, cx);
+        Poll::Pending
+    }
+}
+
+impl<T> State<T> {
+    fn wake_later(&mut self, key: usize, cx: &Context<'_>) {
+        match &mut self.readers[key] {
             Some(waker) => waker.clone_from(cx.waker()),
             place => *place = Some(cx.waker().clone()),
         }
-        Poll::Pending
     }
 }
 
@@ -288,6 +348,23 @@ mod tests {
         assert_eq!(poll(&mut quick), Poll::Ready(Next::Ended));
         assert_eq!(poll(&mut slow), item("last", 0));
         assert_eq!(poll(&mut slow), Poll::Ready(Next::Ended));
+    }
+
+    #[test]
+    fn a_repetition_reaches_who_has_had_the_item_and_nobody_twice() {
+        let fanout = Fanout::new();
+        let mut reader = fanout.subscribe();
+        fanout.repeat(Repeat::Settled);
+        assert_eq!(poll(&mut reader), Poll::Pending);
+        fanout.publish("a");
+        assert_eq!(poll(&mut reader), item("a", 0));
+        fanout.repeat(Repeat::KeepAlive);
+        let again = Next::Again { item: "a", why: Repeat::KeepAlive };
+        assert_eq!(poll(&mut reader), Poll::Ready(again));
+        fanout.repeat(Repeat::KeepAlive);
+        fanout.publish("b");
+        assert_eq!(poll(&mut reader), item("b", 0));
+        assert_eq!(poll(&mut reader), Poll::Pending);
     }
 
     #[test]

@@ -9,7 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{fanout::Fanout, jpeg::Header, multipart::Part, sync::lock};
+use super::viewers::{Observer, Places, Viewers};
+use crate::{
+    fanout::{Fanout, Repeat},
+    jpeg::Header,
+    multipart::Part,
+    sync::lock,
+};
 
 /// One picture as it is served.
 #[derive(Clone, Debug)]
@@ -20,19 +26,31 @@ pub struct Picture {
 }
 
 /// A series of pictures and its viewers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Camera {
     /// The viewers' way to the pictures.
     pub fanout: Fanout<Arc<Picture>>,
+    /// Who watches.
+    pub viewers: Arc<Viewers>,
     pictures: AtomicU64,
     bytes: AtomicU64,
     damaged: AtomicU64,
     /// When the pictures of the last [`RATE_WINDOW`] came.
     recent: Mutex<VecDeque<Instant>>,
+    idle: Mutex<Idle>,
+}
+
+/// What has been done since the newest picture came.
+#[derive(Debug, Default)]
+struct Idle {
+    /// When the newest picture was published, or given out again.
+    sent: Option<Instant>,
+    /// It was given out once more because no newer one came.
+    settled: bool,
 }
 
 /// The figures at one moment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
     /// Pictures published.
     pub pictures: u64,
@@ -58,9 +76,17 @@ impl Picture {
 }
 
 impl Camera {
-    /// A camera without pictures.
-    pub fn new() -> Self {
-        Self::default()
+    /// A camera without pictures. The observer is told who comes and goes.
+    pub fn new(places: Places, observer: Observer) -> Self {
+        Self {
+            fanout: Fanout::new(),
+            viewers: Viewers::new(places, observer),
+            pictures: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+            recent: Mutex::default(),
+            idle: Mutex::default(),
+        }
     }
 
     /// Publishes a picture; never waits for a viewer.
@@ -72,7 +98,34 @@ impl Camera {
             recent.push_back(now);
             forget(&mut recent, now);
         }
+        *lock(&self.idle) = Idle { sent: Some(now), settled: false };
         self.fanout.publish(Arc::new(Picture { part, header, published: now }));
+    }
+
+    /// Gives the newest picture out once more where that is due: once when the next one is late, and each time that
+    /// nothing was sent for `keepalive`, unless that is zero.
+    pub fn repeat_if_idle(&self, now: Instant, keepalive: Duration) {
+        let interval = {
+            let mut recent = lock(&self.recent);
+            forget(&mut recent, now);
+            let rate = rate(&recent);
+            if rate > 0.0 { Duration::from_secs_f64(1.0 / rate) } else { RATE_WINDOW }
+        };
+        let why = {
+            let mut idle = lock(&self.idle);
+            let Some(sent) = idle.sent else { return };
+            let silence = now.saturating_duration_since(sent);
+            if !keepalive.is_zero() && silence >= keepalive {
+                idle.sent = Some(now);
+                Repeat::KeepAlive
+            } else if !idle.settled && silence >= LEAST_PAUSE.max(2 * interval) {
+                idle.settled = true;
+                Repeat::Settled
+            } else {
+                return;
+            }
+        };
+        self.fanout.repeat(why);
     }
 
     /// Counts a picture that was dropped; how many there are now.
@@ -92,7 +145,7 @@ impl Camera {
             pictures: self.pictures.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             damaged: self.damaged.load(Ordering::Relaxed),
-            viewers: self.fanout.readers(),
+            viewers: self.viewers.count(),
             rate,
             age: newest.as_ref().map(|picture| now.saturating_duration_since(picture.published)),
             header: newest.map(|picture| picture.header),
@@ -117,15 +170,21 @@ fn rate(recent: &VecDeque<Instant>) -> f64 {
 /// Time over which the rate is measured. Chosen: long enough for one picture a second, short enough to follow.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
 
+/// Shortest silence that counts as a pause. Chosen: a camera that stumbles is silent for less.
+const LEAST_PAUSE: Duration = Duration::from_millis(500);
+
 /// Most pictures over which the rate is measured. Chosen: enough for RATE_WINDOW at 300 a second.
 const RATE_PICTURES: usize = 900;
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use super::*;
+    use crate::fanout::Next;
 
     fn camera_with(count: u32, every: Duration, start: Instant) -> Camera {
-        let camera = Camera::new();
+        let camera = Camera::new(Places::default(), Box::new(|_, _| ()));
         for n in 0..count {
             let header = Header { width: 16, height: 8, components: 3 };
             camera.publish(Part::new("JPEG".into(), None), header, start + every * n);
@@ -141,6 +200,23 @@ mod tests {
         assert!((figures.rate - 10.0).abs() < 0.01, "{}", figures.rate);
         assert_eq!(figures.age, Some(Duration::from_millis(50)));
         assert_eq!((figures.pictures, figures.bytes), (30, 120));
+    }
+
+    #[test]
+    fn the_newest_picture_is_repeated_once_in_a_pause_and_again_to_keep_alive() {
+        let start = Instant::now();
+        let camera = camera_with(10, Duration::from_millis(40), start);
+        let mut reader = camera.fanout.subscribe();
+        let mut poll = || reader.poll_next(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(poll(), Poll::Ready(Next::Item { .. })));
+        let mut repeated = Vec::new();
+        for second in 1..=6 {
+            camera.repeat_if_idle(start + Duration::from_secs(second), Duration::from_secs(3));
+            if let Poll::Ready(Next::Again { why, .. }) = poll() {
+                repeated.push((second, why));
+            }
+        }
+        assert_eq!(repeated, [(1, Repeat::Settled), (4, Repeat::KeepAlive)]);
     }
 
     #[test]

@@ -6,12 +6,23 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::watch};
 
-use super::{Shared, link::Link, routes};
+use super::{
+    Shared,
+    link::{Drain, Link},
+    routes,
+    viewers::{Connection, ConnectionPlace},
+};
 
 /// Serves one connection until its peer or the server ends it.
-pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, mut stopping: watch::Receiver<Option<Duration>>) {
-    let (link, drain) = Link::new(TokioIo::new(stream));
-    let service = service_fn(move |request| routes::answer(request, shared.clone(), drain.clone()));
+pub(super) async fn serve(
+    stream: TcpStream,
+    place: ConnectionPlace,
+    shared: Arc<Shared>,
+    mut stopping: watch::Receiver<Option<Duration>>,
+) {
+    let (link, drain) = Link::new(TokioIo::new(stream), place.connection.clone());
+    let peer = Peer { connection: place.connection.clone(), drain };
+    let service = service_fn(move |request| routes::answer(request, shared.clone(), peer.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -26,9 +37,17 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, mut stopping: 
     // Losing a connection is a viewer's own affair: its error is of no use to anybody here.
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = place.connection.leaving() => return,
         _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// What a request has to know of the connection that it came by.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) connection: Arc<Connection>,
+    pub(super) drain: Drain,
 }
 
 /// Time for a request head to come in whole; without it hyper keeps half a request for ever. Chosen near what go2rtc

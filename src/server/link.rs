@@ -12,6 +12,8 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
+use super::viewers::Connection;
+
 /// Wraps a connection's stream. hyper flushes it when, and only when, its own buffer is empty; a stream body asks
 /// [`Drain`] and answers only then, so that at most one picture waits in the process for each viewer. hyper alone
 /// buffers 417 kB ahead (measured, docs/design.md).
@@ -19,6 +21,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 pub(super) struct Link<T> {
     inner: T,
     drain: Drain,
+    connection: Arc<Connection>,
 }
 
 /// Whether a connection has drained. Stream body and link live on one task, so plain loads and stores do.
@@ -32,9 +35,18 @@ struct Flags {
 }
 
 impl<T> Link<T> {
-    pub(super) fn new(inner: T) -> (Self, Drain) {
+    pub(super) fn new(inner: T, connection: Arc<Connection>) -> (Self, Drain) {
         let drain = Drain::default();
-        (Self { inner, drain: drain.clone() }, drain)
+        (Self { inner, drain: drain.clone(), connection }, drain)
+    }
+
+    /// Notes whether the peer reads.
+    fn note<R>(&self, written: Poll<R>) -> Poll<R> {
+        match &written {
+            Poll::Ready(_) => self.connection.progress(),
+            Poll::Pending => self.connection.waits(),
+        }
+        written
     }
 }
 
@@ -74,7 +86,8 @@ impl<T: Read + Unpin> Read for Link<T> {
 
 impl<T: Write + Unpin> Write for Link<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, std::io::Error>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.note(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
@@ -98,6 +111,7 @@ impl<T: Write + Unpin> Write for Link<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize, std::io::Error>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.note(written)
     }
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
 
 use super::{Config, StartError};
 
@@ -46,11 +49,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Waits for `pause`, then for a connection, and sets it up.
-pub(super) async fn accept(listener: &TcpListener, pause: Duration) -> io::Result<(TcpStream, SocketAddr)> {
-    if !pause.is_zero() {
-        tokio::time::sleep(pause).await;
-    }
+/// Waits until `resume`, then for a connection, and sets it up. May be given up at any time: a later call goes on.
+pub(super) async fn accept(listener: &TcpListener, resume: Instant) -> io::Result<(TcpStream, SocketAddr)> {
+    tokio::time::sleep_until(resume).await;
     let (stream, peer) = listener.accept().await?;
     set_up(&stream)?;
     Ok((stream, peer))

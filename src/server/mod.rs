@@ -11,17 +11,19 @@ mod page;
 mod routes;
 mod status;
 mod stream;
+mod viewers;
 
 use std::{
     io,
     net::SocketAddr,
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
-pub use camera::{Camera, Picture};
+pub use camera::{Camera, Figures, Picture};
+pub use viewers::{Change, Observer, Places, Reason, Viewer, ViewerFigures, Viewers};
 
 use crate::{multipart::Boundary, runtime};
 
@@ -34,6 +36,12 @@ pub struct Config {
     pub port: u16,
     /// Boundary of the streams.
     pub boundary: Boundary,
+    /// Time after which a peer that takes no byte of those that wait for it is dropped; zero never drops one.
+    pub timeout: Duration,
+    /// Time without a picture after which the last one is sent again; zero never does.
+    pub keepalive: Duration,
+    /// Most pictures per second for each viewer.
+    pub max_fps: Option<f64>,
 }
 
 /// Why a server did not start.
@@ -91,6 +99,9 @@ pub struct Server {
 struct Shared {
     camera: Arc<Camera>,
     boundary: Boundary,
+    timeout: Duration,
+    keepalive: Duration,
+    max_fps: Option<f64>,
 }
 
 impl Server {
@@ -112,7 +123,8 @@ impl Server {
         })?;
         let (stop, stopping) = watch::channel(None);
         let (done, stopped) = mpsc::channel();
-        let shared = Arc::new(Shared { camera, boundary: config.boundary.clone() });
+        let Config { boundary, timeout, keepalive, max_fps, .. } = config.clone();
+        let shared = Arc::new(Shared { camera, boundary, timeout, keepalive, max_fps });
         runtime.spawn(async move {
             let aborted = accept(listener, shared, stopping).await;
             // Nobody listens when the server was dropped without stop().
@@ -145,19 +157,32 @@ async fn accept(
 ) -> usize {
     let mut connections = JoinSet::new();
     let mut pause = Duration::ZERO;
+    let mut resume = tokio::time::Instant::now();
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
-            accepted = listener::accept(&listener, pause) => accepted,
+            accepted = listener::accept(&listener, resume) => accepted,
             Some(_) = connections.join_next() => continue,
+            _ = rounds.tick() => {
+                shared.look_after();
+                continue;
+            }
             _ = stopping.changed() => break,
         };
         match accepted {
-            Ok((stream, _peer)) => {
+            Ok((stream, peer)) => {
                 pause = Duration::ZERO;
-                connections.spawn(connection::serve(stream, shared.clone(), stopping.clone()));
+                // Without a place the connection is closed at once.
+                if let Ok(place) = shared.camera.viewers.connect(peer) {
+                    connections.spawn(connection::serve(stream, place, shared.clone(), stopping.clone()));
+                }
             }
             // One failed accept never ends anything: a peer gave up, or descriptors ran out for now.
-            Err(_) => pause = listener::next_pause(pause),
+            Err(_) => {
+                pause = listener::next_pause(pause);
+                resume = tokio::time::Instant::now() + pause;
+            }
         }
     }
     drop(listener);
@@ -170,6 +195,20 @@ async fn accept(
     connections.shutdown().await;
     left
 }
+
+impl Shared {
+    /// What has to be seen to now and then.
+    fn look_after(&self) {
+        if !self.timeout.is_zero() {
+            self.camera.viewers.drop_stalled(self.timeout);
+        }
+        self.camera.repeat_if_idle(Instant::now(), self.keepalive);
+    }
+}
+
+/// Time between two rounds of looking after viewers. Chosen: timeouts are exact to that, and four wake-ups a second cost
+/// nothing.
+const ROUND: Duration = Duration::from_millis(250);
 
 /// How long [`Server::stop`] waits beyond its deadline for its task to answer. Chosen; an end of the process without
 /// the answer costs nothing but the closing of sockets.

@@ -19,7 +19,7 @@ use hyper::{
 use super::{
     Shared,
     camera::Picture,
-    link::Drain,
+    connection::Peer,
     page, status,
     stream::{self, Body, Stream},
 };
@@ -32,7 +32,7 @@ use crate::{
 pub(super) async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
-    drain: Drain,
+    peer: Peer,
 ) -> Result<Response<Body>, Infallible> {
     // To HEAD hyper sends what GET would get, without the body.
     if ![Method::GET, Method::HEAD].contains(request.method()) {
@@ -42,24 +42,46 @@ pub(super) async fn answer(
     }
     Ok(match request.uri().path() {
         "/" => bytes("text/html; charset=utf-8", Bytes::from_static(page::HTML)),
-        "/stream" => stream(&request, &shared, drain),
+        "/stream" => stream(&request, &shared, peer),
         "/snapshot" => snapshot(&shared).await,
-        "/status" => bytes("application/json", status::json(&shared.camera.figures(Instant::now()))),
+        "/status" => bytes("application/json", status::json(&shared.camera, Instant::now())),
         "/favicon.ico" => status_only(StatusCode::NO_CONTENT),
         path => text(StatusCode::NOT_FOUND, &format!("{path} is not served here; see /, /stream, /snapshot, /status")),
     })
 }
 
-fn stream(request: &Request<Incoming>, shared: &Shared, drain: Drain) -> Response<Body> {
+fn stream(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Response<Body> {
     let asked = match query(request, "layout").map(str::parse::<Layout>) {
         Some(Err(())) => return text(StatusCode::BAD_REQUEST, "layout is one of: standard, advance"),
         Some(Ok(layout)) => Some(layout),
         None => None,
     };
+    let fps = match query(request, "fps").map(str::parse::<f64>) {
+        Some(Ok(fps)) if fps >= LEAST_FPS && fps.is_finite() => Some(fps),
+        Some(_) => return text(StatusCode::BAD_REQUEST, "fps is a number of pictures per second, from 0.01 on"),
+        None => None,
+    };
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let writer = Writer::new(&shared.boundary, stream::layout(asked, user_agent));
-    let stream = Stream::new(shared.camera.fanout.subscribe(), writer, drain);
-    let mut response = answer_with(StatusCode::OK, Body::Stream(Box::new(stream)));
+    let layout = stream::layout(asked, user_agent);
+    if request.method() == Method::HEAD {
+        return stream_response(shared, Body::Bytes(Bytes::new()));
+    }
+    let Ok(place) = shared.camera.viewers.watch(&peer.connection, layout) else { return full() };
+    let writer = Writer::new(&shared.boundary, layout);
+    let fps = fps.into_iter().chain(shared.max_fps).reduce(f64::min);
+    let stream = Stream::new(shared.camera.fanout.subscribe(), writer, layout, fps, peer.drain, place);
+    stream_response(shared, Body::Stream(Box::new(stream)))
+}
+
+/// No place for one more.
+pub(super) fn full() -> Response<Body> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "all places are taken; try again later");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+fn stream_response(shared: &Shared, body: Body) -> Response<Body> {
+    let mut response = answer_with(StatusCode::OK, body);
     // As HTTP/1.0 the end of the connection ends the body: chunks are what many readers of pictures cannot take.
     *response.version_mut() = Version::HTTP_10;
     let content_type = format!("multipart/x-mixed-replace; boundary={}", shared.boundary);
@@ -75,7 +97,7 @@ async fn snapshot(shared: &Shared) -> Response<Body> {
     let next = std::future::poll_fn(|cx| pictures.poll_next(cx));
     match tokio::time::timeout(SNAPSHOT_WAIT, next).await {
         Ok(Next::Item { item, .. }) => picture(&item),
-        Ok(Next::Ended | Next::Closed) | Err(_) => {
+        Ok(Next::Again { .. } | Next::Ended | Next::Closed) | Err(_) => {
             let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "no picture has come yet");
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             response
@@ -124,6 +146,9 @@ fn answer_with(status: StatusCode, body: Body) -> Response<Body> {
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }
+
+/// Least rate of a viewer, in pictures per second. Chosen: one picture in 100 s is near no picture at all.
+const LEAST_FPS: f64 = 0.01;
 
 /// How long a snapshot waits for the first picture. Chosen: cameras start within seconds; the clients of snapshots
 /// (OctoPrint: 5 s) give up about then.

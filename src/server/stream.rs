@@ -5,14 +5,21 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, buf::Chain};
 use hyper::body::{Frame, SizeHint};
 
-use super::{camera::Picture, link::Drain};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{
+    camera::Picture,
+    link::Drain,
+    viewers::{Reason, ViewerPlace},
+};
 use crate::{
-    fanout::{Next, Reader},
+    fanout::{Next, Reader, Repeat},
     multipart::{Layout, Writer},
 };
 
@@ -26,9 +33,19 @@ pub(super) enum Body {
 pub(super) struct Stream {
     pictures: Reader<Arc<Picture>>,
     writer: Writer,
+    layout: Layout,
     drain: Drain,
+    pace: Option<Pace>,
+    place: ViewerPlace,
     phase: Phase,
     last: Option<Arc<Picture>>,
+}
+
+/// Keeps a viewer to its rate.
+struct Pace {
+    interval: Duration,
+    /// When the next picture may go.
+    due: Pin<Box<Sleep>>,
 }
 
 /// What is handed to hyper at once, and by it to one vectored write.
@@ -41,8 +58,17 @@ enum Phase {
 }
 
 impl Stream {
-    pub(super) fn new(pictures: Reader<Arc<Picture>>, writer: Writer, drain: Drain) -> Self {
-        Self { pictures, writer, drain, phase: Phase::Opening, last: None }
+    /// A stream of at most so many pictures per second.
+    pub(super) fn new(
+        pictures: Reader<Arc<Picture>>,
+        writer: Writer,
+        layout: Layout,
+        fps: Option<f64>,
+        drain: Drain,
+        place: ViewerPlace,
+    ) -> Self {
+        let pace = fps.map(Pace::new);
+        Self { pictures, writer, layout, drain, pace, place, phase: Phase::Opening, last: None }
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
@@ -52,33 +78,75 @@ impl Stream {
                 self.phase = Phase::Running;
                 let opening = self.writer.opening();
                 Poll::Ready(match self.pictures.poll_next(cx) {
-                    Poll::Ready(Next::Item { item, .. }) => Some(self.picture(opening, item)),
-                    Poll::Ready(Next::Closed) => None,
-                    Poll::Ready(Next::Ended) | Poll::Pending => {
+                    Poll::Ready(Next::Item { item, skipped }) => Some(self.picture(opening, item, skipped)),
+                    Poll::Ready(Next::Closed) => self.leave(Reason::Stopped),
+                    Poll::Ready(Next::Ended | Next::Again { .. }) | Poll::Pending => {
                         Some(piece([opening, Bytes::new(), Bytes::new(), Bytes::new()]))
                     }
                 })
             }
             Phase::Running => {
                 ready!(self.drain.poll_drained());
-                Poll::Ready(match ready!(self.pictures.poll_next(cx)) {
-                    Next::Item { item, .. } => Some(self.picture(Bytes::new(), item)),
+                if let Some(pace) = &mut self.pace {
+                    // The end need not wait for its turn.
+                    if self.pictures.poll_end(cx).is_pending() {
+                        ready!(pace.due.as_mut().poll(cx));
+                    }
+                }
+                Poll::Ready(match ready!(self.poll_wanted(cx)) {
+                    Next::Item { item, skipped } => Some(self.picture(Bytes::new(), item, skipped)),
+                    Next::Again { item, .. } => Some(self.picture(Bytes::new(), item, 0)),
                     Next::Ended => {
                         self.phase = Phase::Ended;
+                        self.place.reason = Reason::Ended;
                         let [again, closing] = self.writer.closing(self.last.as_ref().map(|last| last.part()));
                         Some(piece([again, closing, Bytes::new(), Bytes::new()]))
                     }
-                    Next::Closed => None,
+                    Next::Closed => self.leave(Reason::Stopped),
                 })
             }
             Phase::Ended => Poll::Ready(None),
         }
     }
 
-    fn picture(&mut self, before: Bytes, picture: Arc<Picture>) -> Piece {
+    /// The next item that this viewer wants. Safari shows the last picture before a pause only when it comes twice
+    /// (ustreamer's author; not measurable here); all others need no repetition but to keep the connection alive.
+    fn poll_wanted(&mut self, cx: &mut Context<'_>) -> Poll<Next<Arc<Picture>>> {
+        loop {
+            match ready!(self.pictures.poll_next(cx)) {
+                Next::Again { why: Repeat::Settled, .. } if self.layout != Layout::Advance => {}
+                next => return Poll::Ready(next),
+            }
+        }
+    }
+
+    fn picture(&mut self, before: Bytes, picture: Arc<Picture>, skipped: u64) -> Piece {
+        if let Some(pace) = &mut self.pace {
+            pace.count();
+        }
         let [head, jpeg, after] = self.writer.part(picture.part());
         self.last = Some(picture);
-        piece([before, head, jpeg, after])
+        let piece = piece([before, head, jpeg, after]);
+        self.place.viewer.count(piece.remaining(), skipped);
+        piece
+    }
+
+    fn leave(&mut self, reason: Reason) -> Option<Piece> {
+        self.place.reason = reason;
+        None
+    }
+}
+
+impl Pace {
+    fn new(fps: f64) -> Self {
+        Self { interval: Duration::from_secs_f64(1.0 / fps), due: Box::pin(sleep_until(Instant::now())) }
+    }
+
+    /// A picture goes out. The next is due one interval after this one was, so that the rate is right on average; a
+    /// viewer that was too slow for its rate does not catch up.
+    fn count(&mut self) {
+        let next = (self.due.deadline() + self.interval).max(Instant::now());
+        self.due.as_mut().reset(next);
     }
 }
 

@@ -12,7 +12,7 @@ use glib::prelude::*;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 
-use super::{clock, settings::*, vfuncs};
+use super::{clock, settings::*, vfuncs, viewers};
 use crate::{
     fanout::Wait,
     jpeg,
@@ -21,7 +21,7 @@ use crate::{
     sync::lock,
 };
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("mjpegserversink", gst::DebugColorFlags::empty(), Some("JPEG over HTTP server"))
 });
 
@@ -66,6 +66,10 @@ impl ObjectImpl for MjpegServerSink {
         properties()
     }
 
+    fn signals() -> &'static [glib::subclass::Signal] {
+        viewers::signals()
+    }
+
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let mut settings = lock(&self.settings);
         match pspec.name() {
@@ -88,6 +92,13 @@ impl ObjectImpl for MjpegServerSink {
                     }
                 }
             }
+            PROP_TIMEOUT => settings.timeout = time(value),
+            PROP_KEEPALIVE_INTERVAL => settings.keepalive_interval = time(value),
+            PROP_MAX_FPS => settings.max_fps = value.get().expect("GObject has checked the type"),
+            PROP_MAX_CLIENTS => settings.max_clients = value.get().expect("GObject has checked the type"),
+            PROP_MAX_CLIENTS_PER_ADDRESS => {
+                settings.max_clients_per_address = value.get().expect("GObject has checked the type");
+            }
             PROP_LIVE_SYNC => {
                 settings.live_sync = value.get().expect("GObject has checked the type");
                 drop(settings);
@@ -104,11 +115,19 @@ impl ObjectImpl for MjpegServerSink {
             PROP_CURRENT_PORT => i32::from(self.current_port()).to_value(),
             PROP_BOUNDARY => lock(&self.settings).boundary.as_str().to_value(),
             PROP_LIVE_SYNC => lock(&self.settings).live_sync.to_value(),
+            PROP_TIMEOUT => lock(&self.settings).timeout.nseconds().to_value(),
+            PROP_KEEPALIVE_INTERVAL => lock(&self.settings).keepalive_interval.nseconds().to_value(),
+            PROP_MAX_FPS => lock(&self.settings).max_fps.to_value(),
+            PROP_MAX_CLIENTS => lock(&self.settings).max_clients.to_value(),
+            PROP_MAX_CLIENTS_PER_ADDRESS => lock(&self.settings).max_clients_per_address.to_value(),
             PROP_NUM_CLIENTS => {
-                let viewers = self.camera().map_or(0, |camera| camera.fanout.readers());
+                let viewers = self.camera().map_or(0, |camera| camera.viewers.count());
                 u32::try_from(viewers).unwrap_or(u32::MAX).to_value()
             }
-            PROP_SERVER_STATS => self.server_stats().to_value(),
+            PROP_SERVER_STATS => {
+                viewers::server_stats(self.camera().map(|camera| camera.figures(Instant::now()))).to_value()
+            }
+            PROP_CLIENT_STATS => viewers::client_stats(self.camera().as_deref()).to_value(),
             name => unreachable!("there is no property {name}"),
         }
     }
@@ -141,8 +160,11 @@ impl ElementImpl for MjpegServerSink {
 
 impl BaseSinkImpl for MjpegServerSink {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let config = lock(&self.settings).config();
-        let camera = Arc::new(Camera::new());
+        let (config, places) = {
+            let settings = lock(&self.settings);
+            (settings.config(), settings.places())
+        };
+        let camera = Arc::new(Camera::new(places, viewers::observer(self.obj().downgrade())));
         let server = Server::start(&config, camera.clone())
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
         let address = server.address();
@@ -274,24 +296,21 @@ impl MjpegServerSink {
         }
     }
 
+    /// Sends a viewer away; whether there was one.
+    pub(super) fn remove_viewer(&self, id: u64) -> bool {
+        self.camera().is_some_and(|camera| camera.viewers.remove(id))
+    }
+
     fn current_port(&self) -> u16 {
         match &*lock(&self.state) {
             State::Started(started) => started.server.address().port(),
             State::Stopped => 0,
         }
     }
+}
 
-    fn server_stats(&self) -> gst::Structure {
-        let camera = self.camera().unwrap_or_default();
-        let figures = camera.figures(Instant::now());
-        gst::Structure::builder("application/x-mjpegserversink-stats")
-            .field("pictures", figures.pictures)
-            .field("bytes", figures.bytes)
-            .field("damaged", figures.damaged)
-            .field("viewers", figures.viewers as u64)
-            .field("rate", figures.rate)
-            .build()
-    }
+fn time(value: &glib::Value) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(value.get().expect("GObject has checked the type"))
 }
 
 /// How long EOS waits for slow viewers to take the last picture. Chosen: a viewer with 1 Mbit/s takes one of 100 kB

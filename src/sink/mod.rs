@@ -35,6 +35,7 @@ mod clock;
 mod imp;
 mod settings;
 mod vfuncs;
+mod viewers;
 
 glib::wrapper! {
     /// The element `mjpegserversink`.

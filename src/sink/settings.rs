@@ -4,20 +4,34 @@ use std::sync::LazyLock;
 
 use glib::prelude::*;
 
-use crate::{multipart::Boundary, server::Config};
+use crate::{
+    multipart::Boundary,
+    server::{Config, Places},
+};
 
 pub(super) const PROP_HOST: &str = "host";
 pub(super) const PROP_PORT: &str = "port";
 pub(super) const PROP_CURRENT_PORT: &str = "current-port";
 pub(super) const PROP_BOUNDARY: &str = "boundary";
 pub(super) const PROP_LIVE_SYNC: &str = "live-sync";
+pub(super) const PROP_TIMEOUT: &str = "timeout";
+pub(super) const PROP_KEEPALIVE_INTERVAL: &str = "keepalive-interval";
+pub(super) const PROP_MAX_FPS: &str = "max-fps";
+pub(super) const PROP_MAX_CLIENTS: &str = "max-clients";
+pub(super) const PROP_MAX_CLIENTS_PER_ADDRESS: &str = "max-clients-per-address";
 pub(super) const PROP_NUM_CLIENTS: &str = "num-clients";
 pub(super) const PROP_SERVER_STATS: &str = "server-stats";
+pub(super) const PROP_CLIENT_STATS: &str = "client-stats";
 
 const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 8080;
 const DEFAULT_BOUNDARY: &str = "frame";
 const DEFAULT_LIVE_SYNC: bool = false;
+/// Chosen: longer than any pause of a link that is to be of use. tcpserversink's default is never, which keeps every
+/// viewer that vanished.
+const DEFAULT_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(30);
+/// Chosen: less than the 60 s after which nginx and others give up a silent server.
+const DEFAULT_KEEPALIVE_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(20);
 
 /// What the user asked for. A change counts from the next start.
 #[derive(Clone, Debug)]
@@ -26,6 +40,12 @@ pub(super) struct Settings {
     pub(super) port: u16,
     pub(super) boundary: Boundary,
     pub(super) live_sync: bool,
+    pub(super) timeout: gst::ClockTime,
+    pub(super) keepalive_interval: gst::ClockTime,
+    /// Pictures per second; 0 is no limit.
+    pub(super) max_fps: f64,
+    pub(super) max_clients: u32,
+    pub(super) max_clients_per_address: u32,
 }
 
 impl Default for Settings {
@@ -35,59 +55,134 @@ impl Default for Settings {
             port: DEFAULT_PORT,
             boundary: DEFAULT_BOUNDARY.parse().expect("the default boundary is valid"),
             live_sync: DEFAULT_LIVE_SYNC,
+            timeout: DEFAULT_TIMEOUT,
+            keepalive_interval: DEFAULT_KEEPALIVE_INTERVAL,
+            max_fps: 0.0,
+            max_clients: 0,
+            max_clients_per_address: 0,
         }
     }
 }
 
 impl Settings {
     pub(super) fn config(&self) -> Config {
-        Config { host: self.host.clone(), port: self.port, boundary: self.boundary.clone() }
+        Config {
+            host: self.host.clone(),
+            port: self.port,
+            boundary: self.boundary.clone(),
+            timeout: self.timeout.into(),
+            keepalive: self.keepalive_interval.into(),
+            max_fps: (self.max_fps > 0.0).then_some(self.max_fps),
+        }
+    }
+
+    pub(super) fn places(&self) -> Places {
+        let number = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+        Places { clients: number(self.max_clients), per_address: number(self.max_clients_per_address) }
     }
 }
 
 pub(super) fn properties() -> &'static [glib::ParamSpec] {
     static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-        vec![
-            glib::ParamSpecString::builder(PROP_HOST)
-                .nick("Host")
-                .blurb("Address or name of the interface to listen on (0.0.0.0 or :: = all)")
-                .default_value(DEFAULT_HOST)
-                .build(),
-            glib::ParamSpecInt::builder(PROP_PORT)
-                .nick("Port")
-                .blurb("TCP port to listen on (0 = any free port, see current-port)")
-                .minimum(0)
-                .maximum(u16::MAX.into())
-                .default_value(DEFAULT_PORT.into())
-                .build(),
-            glib::ParamSpecInt::builder(PROP_CURRENT_PORT)
-                .nick("Current port")
-                .blurb("TCP port listened on now (0 = not listening)")
-                .minimum(0)
-                .maximum(u16::MAX.into())
-                .read_only()
-                .build(),
-            glib::ParamSpecString::builder(PROP_BOUNDARY)
-                .nick("Boundary")
-                .blurb("Boundary between pictures: 1 to 70 letters, digits and any of ' + _ - . with no dash at either end")
-                .default_value(DEFAULT_BOUNDARY)
-                .build(),
-            glib::ParamSpecBoolean::builder(PROP_LIVE_SYNC)
-                .nick("Live sync")
-                .blurb("In a live pipeline, hold each picture until its time instead of sending it on arrival")
-                .default_value(DEFAULT_LIVE_SYNC)
-                .build(),
-            glib::ParamSpecUInt::builder(PROP_NUM_CLIENTS)
-                .nick("Number of clients")
-                .blurb("Number of viewers that read the stream now")
-                .read_only()
-                .build(),
-            glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_SERVER_STATS)
-                .nick("Server statistics")
-                .blurb("Pictures and bytes received, pictures dropped as damaged, viewers now, pictures per second")
-                .read_only()
-                .build(),
-        ]
+        let mut properties = server_properties();
+        properties.extend(viewer_properties());
+        properties.extend(figures());
+        properties
     });
     &PROPERTIES
 }
+
+fn server_properties() -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecString::builder(PROP_HOST)
+            .nick("Host")
+            .blurb("Address or name of the interface to listen on (0.0.0.0 or :: = all)")
+            .default_value(DEFAULT_HOST)
+            .build(),
+        glib::ParamSpecInt::builder(PROP_PORT)
+            .nick("Port")
+            .blurb("TCP port to listen on (0 = any free port, see current-port)")
+            .minimum(0)
+            .maximum(u16::MAX.into())
+            .default_value(DEFAULT_PORT.into())
+            .build(),
+        glib::ParamSpecString::builder(PROP_BOUNDARY)
+            .nick("Boundary")
+            .blurb("Boundary between pictures: 1 to 70 letters, digits and any of ' + _ - . with no dash at either end")
+            .default_value(DEFAULT_BOUNDARY)
+            .build(),
+        glib::ParamSpecBoolean::builder(PROP_LIVE_SYNC)
+            .nick("Live sync")
+            .blurb("In a live pipeline, hold each picture until its time instead of sending it on arrival")
+            .default_value(DEFAULT_LIVE_SYNC)
+            .build(),
+    ]
+}
+
+fn viewer_properties() -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecUInt64::builder(PROP_TIMEOUT)
+            .nick("Timeout")
+            .blurb("Time after which a viewer that takes no byte is dropped, in nanoseconds (0 = never)")
+            .maximum(MAX_TIME)
+            .default_value(DEFAULT_TIMEOUT.nseconds())
+            .build(),
+        glib::ParamSpecUInt64::builder(PROP_KEEPALIVE_INTERVAL)
+            .nick("Keep-alive interval")
+            .blurb("Time without a picture after which the last one is sent again, in nanoseconds (0 = never)")
+            .maximum(MAX_TIME)
+            .default_value(DEFAULT_KEEPALIVE_INTERVAL.nseconds())
+            .build(),
+        glib::ParamSpecDouble::builder(PROP_MAX_FPS)
+            .nick("Maximum rate")
+            .blurb("Most pictures per second for each viewer (0 = no limit)")
+            .minimum(0.0)
+            .maximum(1000.0)
+            .build(),
+        glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS)
+            .nick("Maximum clients")
+            .blurb("Most viewers of the stream; one that has stalled gives up its place to another (0 = no limit)")
+            .build(),
+        glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS_PER_ADDRESS)
+            .nick("Maximum clients per address")
+            .blurb("Most connections from one address (0 = no limit)")
+            .build(),
+    ]
+}
+
+fn figures() -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecInt::builder(PROP_CURRENT_PORT)
+            .nick("Current port")
+            .blurb("TCP port listened on now (0 = not listening)")
+            .minimum(0)
+            .maximum(u16::MAX.into())
+            .read_only()
+            .build(),
+        glib::ParamSpecUInt::builder(PROP_NUM_CLIENTS)
+            .nick("Number of clients")
+            .blurb("Number of viewers that read the stream now")
+            .read_only()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_SERVER_STATS)
+            .nick("Server statistics")
+            .blurb("Pictures and bytes received, pictures dropped as damaged, viewers now, pictures per second")
+            .read_only()
+            .build(),
+        gst::ParamSpecArray::builder(PROP_CLIENT_STATS)
+            .nick("Client statistics")
+            .blurb("For each viewer its id, address and layout, pictures sent and skipped, bytes, times in nanoseconds")
+            .element_spec(
+                &glib::ParamSpecBoxed::builder::<gst::Structure>("client")
+                    .nick("Client")
+                    .blurb("The figures of one viewer")
+                    .read_only()
+                    .build(),
+            )
+            .read_only()
+            .build(),
+    ]
+}
+
+/// Longest time that a property takes: a day, in nanoseconds.
+const MAX_TIME: u64 = 24 * 60 * 60 * 1_000_000_000;

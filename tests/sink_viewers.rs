@@ -1,0 +1,205 @@
+//! Who may watch, at what rate, and who is sent away.
+
+use std::{
+    sync::mpsc::{self, Receiver},
+    time::Instant,
+};
+
+use common::{
+    http::{Viewer, connect, get, send_request, stalled},
+    pipeline::{Camera, DEADLINE, large, pictures, wait_until},
+};
+use gst::prelude::*;
+
+mod common;
+
+/// What the element told of its viewers.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Added(u64),
+    Removed(u64, String),
+}
+
+fn camera_with(properties: &str) -> (Camera, Receiver<Told>) {
+    let camera = Camera::new("is-live=true do-timestamp=true", properties);
+    let (tell, told) = mpsc::channel();
+    let removed = tell.clone();
+    camera.sink.connect("client-added", false, move |values| {
+        let _ = tell.send(Told::Added(values[1].get().expect("an id")));
+        None
+    });
+    camera.sink.connect("client-removed", false, move |values| {
+        let (id, reason) = (values[1].get().expect("an id"), values[3].get().expect("a reason"));
+        let _ = removed.send(Told::Removed(id, reason));
+        None
+    });
+    (camera.play(), told)
+}
+
+#[track_caller]
+fn next(told: &Receiver<Told>) -> Told {
+    told.recv_timeout(DEADLINE).expect("the element tells of its viewers")
+}
+
+#[test]
+fn viewers_are_announced_counted_and_taken_leave_of() {
+    let (camera, told) = camera_with("");
+    camera.push(&pictures()[0]);
+    let mut viewer = Viewer::open(camera.address());
+    let picture = viewer.picture();
+    assert_eq!(next(&told), Told::Added(1));
+    let stats: gst::Array = camera.sink.property("client-stats");
+    let client = stats[0].get::<gst::Structure>().expect("a structure for each viewer");
+    assert_eq!(client.get("id"), Ok(1u64));
+    assert_eq!(client.get("pictures"), Ok(1u64));
+    assert!(client.get::<u64>("bytes").expect("its bytes") > picture.len() as u64);
+
+    drop(viewer);
+    // Two more writes show that nobody is there.
+    wait_until("the viewer is missed", || {
+        camera.push(&pictures()[1]);
+        camera.viewers() == 0
+    });
+    assert_eq!(next(&told), Told::Removed(1, "closed".into()));
+}
+
+#[test]
+fn a_viewer_can_be_sent_away_by_its_id() {
+    let (camera, told) = camera_with("");
+    let mut viewer = Viewer::open(camera.address());
+    assert_eq!(next(&told), Told::Added(1));
+    assert!(!camera.sink.emit_by_name::<bool>("remove", &[&7u64]));
+    assert!(camera.sink.emit_by_name::<bool>("remove", &[&1u64]));
+    viewer.expect_closed();
+    assert_eq!(next(&told), Told::Removed(1, "removed".into()));
+}
+
+#[test]
+fn a_viewer_that_takes_no_byte_is_dropped_though_pictures_come() {
+    let (camera, told) = camera_with("timeout=500000000");
+    let _stalled = stalled(camera.address(), "/stream");
+    let mut reading = Viewer::open(camera.address());
+    assert_eq!((next(&told), next(&told)), (Told::Added(1), Told::Added(2)));
+    let large = large();
+    let until = Instant::now() + DEADLINE;
+    let left = loop {
+        camera.push(&large);
+        assert!(reading.picture() == large);
+        if let Ok(left) = told.try_recv() {
+            break left;
+        }
+        assert!(Instant::now() < until, "nobody was dropped");
+    };
+    assert_eq!(left, Told::Removed(1, "stalled".into()));
+    assert_eq!(camera.viewers(), 1);
+}
+
+#[test]
+fn one_viewer_too_many_is_told_to_come_back_later() {
+    let (camera, _told) = camera_with("max-clients=2");
+    camera.push(&pictures()[0]);
+    let mut viewers = [Viewer::open(camera.address()), Viewer::open(camera.address())];
+    viewers.iter_mut().for_each(|viewer| drop(viewer.picture()));
+    let refused = get(camera.address(), "/stream");
+    assert_eq!(refused.head.code(), 503);
+    assert_eq!(refused.head.field("Retry-After"), Some("5"));
+    assert_eq!(get(camera.address(), "/snapshot").head.code(), 200);
+}
+
+#[test]
+fn a_viewer_that_has_stalled_gives_up_its_place() {
+    let (camera, told) = camera_with("max-clients=1 timeout=0");
+    let _stalled = stalled(camera.address(), "/stream");
+    assert_eq!(next(&told), Told::Added(1));
+    wait_until("the stalled viewer is evicted", || {
+        camera.push(&large());
+        let stream = connect(camera.address());
+        send_request(&stream, "GET", "/stream", "");
+        matches!(told.try_recv(), Ok(Told::Added(2)))
+    });
+    assert_eq!(next(&told), Told::Removed(1, "evicted".into()));
+}
+
+#[test]
+fn an_address_has_no_more_than_its_connections() {
+    let (camera, _told) = camera_with("max-clients-per-address=2");
+    camera.push(&pictures()[0]);
+    let mut viewers = [Viewer::open(camera.address()), Viewer::open(camera.address())];
+    viewers.iter_mut().for_each(|viewer| drop(viewer.picture()));
+    let mut refused = connect(camera.address());
+    let mut answer = Vec::new();
+    // Closed or reset, as the request came before or after.
+    let _ = std::io::Read::read_to_end(&mut refused, &mut answer);
+    assert!(answer.is_empty());
+}
+
+#[test]
+fn a_viewer_gets_no_more_pictures_than_it_asks_for() {
+    let (camera, _told) = camera_with("");
+    let stream = connect(camera.address());
+    let mut slow = Viewer::open_as(stream, "/stream?fps=0.02", "");
+    let mut quick = Viewer::open(camera.address());
+    let pictures = pictures();
+    for picture in &pictures {
+        camera.push(picture);
+        assert!(quick.picture() == *picture);
+    }
+    camera.end();
+    // The first at once, the next one would be due in 50 s; the end does not wait for its turn.
+    assert!(slow.picture() == pictures[0]);
+    assert!(slow.picture() == pictures[7]);
+    slow.expect_end();
+}
+
+#[test]
+fn max_fps_holds_for_every_viewer_whatever_it_asks_for() {
+    let (camera, _told) = camera_with("max-fps=0.02");
+    let mut viewer = Viewer::open_as(connect(camera.address()), "/stream?fps=1000", "");
+    let pictures = pictures();
+    for picture in &pictures {
+        camera.push(picture);
+    }
+    camera.wait_for_pictures(8);
+    camera.end();
+    let first = viewer.picture();
+    let last = viewer.picture();
+    assert!(pictures.contains(&first) && last == pictures[7]);
+    viewer.expect_end();
+}
+
+#[test]
+fn a_rate_that_is_none_is_refused_with_what_is_allowed() {
+    let (camera, _told) = camera_with("");
+    for fps in ["0", "-1", "many", "inf", "NaN", ""] {
+        let answer = get(camera.address(), &format!("/stream?fps={fps}"));
+        assert_eq!(answer.head.code(), 400, "{fps:?}");
+        assert!(String::from_utf8_lossy(&answer.body).contains("pictures per second"), "{fps:?}");
+    }
+}
+
+#[test]
+fn a_silent_camera_sends_its_last_picture_again_to_keep_viewers() {
+    let (camera, _told) = camera_with("keepalive-interval=300000000");
+    let picture = &pictures()[0];
+    camera.push(picture);
+    let mut viewer = Viewer::open(camera.address());
+    for _ in 0..3 {
+        assert!(viewer.picture() == *picture);
+    }
+    assert_eq!(camera.served(), 1);
+}
+
+#[test]
+fn a_browser_gets_the_last_picture_before_a_pause_twice_and_others_once() {
+    let (camera, _told) = camera_with("keepalive-interval=0");
+    let picture = &pictures()[0];
+    let mut browser = Viewer::open_as(connect(camera.address()), "/stream?layout=advance", "");
+    let mut other = Viewer::open(camera.address());
+    camera.push(picture);
+    browser.expect_ahead(picture);
+    browser.expect_ahead(picture);
+    assert!(other.picture() == *picture);
+    let last = &pictures()[1];
+    camera.push(last);
+    assert!(other.picture() == *last, "the one before came twice");
+}
