@@ -53,7 +53,7 @@ pub enum ClientError {
     #[error(transparent)]
     Head(#[from] HeadError),
     /// The file of trusted certificates cannot be used.
-    #[error("the file of trusted certificates cannot be read: {message}; check ssl-ca-file")]
+    #[error("no trusted certificates: {message}; ssl-ca-file names a PEM file of certificates")]
     CaFile {
         /// What the TLS library said.
         message: String,

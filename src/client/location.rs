@@ -51,8 +51,10 @@ impl Location {
     pub fn parse(text: &str) -> Result<Self, LocationError> {
         let url = text.trim();
         let url = url.strip_prefix(URI_PREFIX).unwrap_or(url);
-        let uri = glib::Uri::parse(url, FLAGS)
-            .map_err(|error| LocationError::NoUrl { location: text.to_owned(), message: error.message().to_owned() })?;
+        let uri = glib::Uri::parse(url, FLAGS).map_err(|error| LocationError::NoUrl {
+            location: without_userinfo(text),
+            message: error.message().to_owned(),
+        })?;
         let scheme = uri.scheme();
         let tls = match scheme.as_str() {
             "http" => false,
@@ -60,7 +62,7 @@ impl Location {
             _ => return Err(LocationError::Scheme { scheme: scheme.into() }),
         };
         let host = uri.host().filter(|host| !host.is_empty());
-        let host = host.ok_or_else(|| LocationError::NoHost { location: text.to_owned() })?;
+        let host = host.ok_or_else(|| LocationError::NoHost { location: without_userinfo(text) })?;
         // With SCHEME_NORMALIZE the default port of the scheme is filled in.
         let port = u16::try_from(uri.port()).unwrap_or(if tls { 443 } else { 80 });
         let path = uri.path();
@@ -85,7 +87,7 @@ impl Location {
         let base = self.to_string();
         let url =
             glib::Uri::resolve_relative(Some(&base), target, LENIENT.union(UriFlags::ENCODED)).map_err(|error| {
-                LocationError::NoUrl { location: target.to_owned(), message: error.message().to_owned() }
+                LocationError::NoUrl { location: without_userinfo(target), message: error.message().to_owned() }
             })?;
         Self::parse(&url)
     }
@@ -116,6 +118,14 @@ impl std::fmt::Display for Location {
         let scheme = if self.tls { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.host_field(), self.target)
     }
+}
+
+/// A text that should be a URL, as it can be shown to everybody.
+pub(super) fn without_userinfo(text: &str) -> String {
+    let start = text.find("//").map_or(0, |at| at + 2);
+    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
+    let host = text[start..end].rfind('@').map_or(start, |at| start + at + 1);
+    format!("{}{}", &text[..start], &text[host..])
 }
 
 /// Stands before the scheme in the URIs that only this plugin reads.
@@ -156,6 +166,14 @@ mod tests {
         assert!(matches!(Location::parse("http:///stream"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam:99999/"), Err(LocationError::NoUrl { .. })));
         assert_eq!(Location::parse("rtsp://cam/"), Err(LocationError::Scheme { scheme: "rtsp".into() }));
+    }
+
+    #[test]
+    fn errors_show_no_password() {
+        for text in ["http://user:secret@cam:99999/", "http://u:p@a@cam:x?secret=no"] {
+            let error = Location::parse(text).map_err(|error| error.to_string());
+            assert!(error.as_ref().is_err_and(|said| said.contains("cam") && !said.contains('@')), "{error:?}");
+        }
     }
 
     #[test]

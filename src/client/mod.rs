@@ -24,7 +24,7 @@ pub use credentials::Credentials;
 pub use error::{Cause, ClientError};
 pub(crate) use location::URI_PREFIX;
 pub use location::{Location, LocationError};
-pub use proxy::Proxy;
+pub use proxy::{Proxy, ProxyError};
 pub use request::{Request, is_field_name, is_field_text};
 pub use retry::Backoff;
 pub use tls::Tls;

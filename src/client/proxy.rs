@@ -1,12 +1,20 @@
 //! A proxy on the way.
 
-use super::{Credentials, Location, LocationError};
+use super::{Credentials, Location, LocationError, location::without_userinfo};
 
 /// An HTTP proxy. What is asked over TLS goes through a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     pub(super) location: Location,
     pub(super) credentials: Option<Credentials>,
+}
+
+/// Why a text names no proxy that we can use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("proxy {proxy:?} {problem}; it looks like http://proxy:3128")]
+pub struct ProxyError {
+    proxy: String,
+    problem: String,
 }
 
 impl Proxy {
@@ -16,11 +24,16 @@ impl Proxy {
     /// # Errors
     ///
     /// It is no such URL, or another kind of proxy.
-    pub fn parse(text: &str, credentials: Option<Credentials>) -> Result<Self, LocationError> {
+    pub fn parse(text: &str, credentials: Option<Credentials>) -> Result<Self, ProxyError> {
+        let refuse = |problem: String| ProxyError { proxy: without_userinfo(text), problem };
         let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let location = Location::parse(&url)?;
+        let location = Location::parse(&url).map_err(|error| match error {
+            LocationError::NoUrl { message, .. } => refuse(format!("is no URL ({message})")),
+            LocationError::NoHost { .. } => refuse("names no host".to_owned()),
+            LocationError::Scheme { .. } => refuse("is of another kind than http".to_owned()),
+        })?;
         if location.tls {
-            return Err(LocationError::Scheme { scheme: "https".into() });
+            return Err(refuse("is of another kind than http".to_owned()));
         }
         let credentials = credentials.or_else(|| location.credentials.clone());
         Ok(Self { location, credentials })

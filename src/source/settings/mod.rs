@@ -9,8 +9,8 @@ use glib::prelude::*;
 pub(super) use self::specs::*;
 use crate::{
     client::{
-        Backoff, Credentials, EndOfStream, Location, LocationError, Options, Proxy, Request, Tls, is_field_name,
-        is_field_text,
+        Backoff, Credentials, EndOfStream, Location, LocationError, Options, Proxy, ProxyError, Request, Tls,
+        is_field_name, is_field_text,
     },
     multipart::Limits,
 };
@@ -79,8 +79,8 @@ pub(super) enum SettingsError {
     NoLocation,
     #[error(transparent)]
     Location(#[from] LocationError),
-    #[error("proxy: {0}")]
-    Proxy(LocationError),
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     #[error("{property} holds a line end or another control character, which would end its line in the request")]
     ControlCharacter { property: &'static str },
     #[error("extra-headers: {name:?} is no name of a field; it has letters, digits and any of !#$%&'*+-.^_`|~")]
@@ -126,8 +126,9 @@ impl Settings {
     pub(super) fn options(&self) -> Result<Options, SettingsError> {
         let location = self.location.as_deref().filter(|text| !text.is_empty()).ok_or(SettingsError::NoLocation)?;
         let location = Location::parse(location)?;
+        let known = credentials((PROP_USER_ID, &self.user_id), (PROP_USER_PW, &self.user_pw))?;
         Ok(Options {
-            credentials: credentials(&self.user_id, &self.user_pw).or_else(|| location.credentials()),
+            credentials: known.or_else(|| location.credentials()),
             location,
             request: self.request()?,
             proxy: self.proxy()?,
@@ -148,9 +149,6 @@ impl Settings {
     }
 
     fn request(&self) -> Result<Request, SettingsError> {
-        let check = |property, text: &str| {
-            if is_field_text(text) { Ok(()) } else { Err(SettingsError::ControlCharacter { property }) }
-        };
         check(PROP_USER_AGENT, &self.user_agent)?;
         for cookie in &self.cookies {
             check(PROP_COOKIES, cookie)?;
@@ -164,8 +162,8 @@ impl Settings {
 
     fn proxy(&self) -> Result<Option<Proxy>, SettingsError> {
         let Some(proxy) = self.proxy.as_ref().filter(|proxy| !proxy.is_empty()) else { return Ok(None) };
-        let credentials = credentials(&self.proxy_id, &self.proxy_pw);
-        Proxy::parse(proxy, credentials).map(Some).map_err(SettingsError::Proxy)
+        let credentials = credentials((PROP_PROXY_ID, &self.proxy_id), (PROP_PROXY_PW, &self.proxy_pw))?;
+        Ok(Some(Proxy::parse(proxy, credentials)?))
     }
 
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) {
@@ -231,9 +229,20 @@ impl Settings {
     }
 }
 
-fn credentials(user: &Option<String>, password: &Option<String>) -> Option<Credentials> {
-    let user = user.as_ref().filter(|user| !user.is_empty())?;
-    Some(Credentials::new(user, password.as_deref().unwrap_or_default()))
+/// The credentials of these two properties, if there is a user.
+fn credentials(
+    (user_property, user): (&'static str, &Option<String>),
+    (password_property, password): (&'static str, &Option<String>),
+) -> Result<Option<Credentials>, SettingsError> {
+    let password = password.as_deref().unwrap_or_default();
+    let Some(user) = user.as_ref().filter(|user| !user.is_empty()) else { return Ok(None) };
+    check(user_property, user)?;
+    check(password_property, password)?;
+    Ok(Some(Credentials::new(user, password)))
+}
+
+fn check(property: &'static str, text: &str) -> Result<(), SettingsError> {
+    if is_field_text(text) { Ok(()) } else { Err(SettingsError::ControlCharacter { property }) }
 }
 
 /// The fields of `extra-headers`, as souphttpsrc takes them: texts, numbers, and lists of them for repeated fields.
