@@ -109,18 +109,26 @@ fn send(
 fn response_head(connection: &Connection, timeout: Duration) -> Result<(ResponseHead, Vec<u8>), ClientError> {
     let mut bytes = Vec::new();
     let mut space = [0; 4096];
+    let mut interim = 0;
     loop {
+        match ResponseHead::parse(&bytes) {
+            // RFC 9110 15.2: the answer itself follows.
+            Ok(Some((head, len))) if head.status() < 200 && interim < MAX_INTERIM => {
+                interim += 1;
+                bytes.drain(..len);
+                continue;
+            }
+            Ok(Some((head, len))) => return Ok((head, bytes.split_off(len))),
+            Ok(None) => {}
+            Err(HeadError::NotHttp(_)) if jpeg::START.starts_with(&bytes) && bytes.len() < jpeg::START.len() => {}
+            // Without any head, as `multipartmux ! tcpserversink` sends.
+            Err(HeadError::NotHttp(_)) if is_bare_stream(&bytes) => return Ok((ResponseHead::absent(), bytes)),
+            Err(error) => return Err(error.into()),
+        }
         match connection.read(&mut space, limit(timeout))? {
             Read::Bytes(count) => bytes.extend_from_slice(&space[..count]),
             Read::Idle => return Err(ClientError::Stalled { after: timeout }),
             Read::Closed => return Err(ClientError::Closed),
-        }
-        match ResponseHead::parse(&bytes) {
-            Ok(Some((head, len))) => return Ok((head, bytes.split_off(len))),
-            Ok(None) => {}
-            // Without any head, as `multipartmux ! tcpserversink` sends.
-            Err(HeadError::NotHttp(_)) if is_bare_stream(&bytes) => return Ok((ResponseHead::absent(), bytes)),
-            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -158,6 +166,9 @@ fn refused(location: &Location, head: &ResponseHead, options: &Options) -> Clien
 
 /// Redirections followed for one try. Chosen: half of what browsers and libsoup follow; cameras have one.
 const MAX_REDIRECTS: usize = 10;
+
+/// Interim answers passed over for one request. Chosen: servers send one, or none.
+const MAX_INTERIM: usize = 10;
 
 /// Challenges answered for one try: the first, and one more if that answer had become stale. A wrong password is not
 /// tried twice: cameras lock out who does.

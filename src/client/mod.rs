@@ -4,6 +4,7 @@
 //! at once. What it finds goes to a [`Receiver`].
 
 mod ask;
+mod coding;
 mod connection;
 mod credentials;
 mod error;
@@ -140,7 +141,8 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
         if hopeless || options.retries.is_some_and(|retries| failures >= retries) {
             return Err(why);
         }
-        let delay = why.retry_after().unwrap_or_else(|| options.backoff.delay(failures, glib::random_double()));
+        // A server may ask for a longer wait, not for a storm.
+        let delay = options.backoff.delay(failures, glib::random_double()).max(why.retry_after().unwrap_or_default());
         failures += 1;
         receiver.lost(&why, failures, delay);
         receiver.pause(delay);

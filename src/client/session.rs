@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{
     ClientError, Framing, Options, Receiver,
     ask::{Answer, Memory, ask},
+    coding::Coding,
     connection::{Connection, Read},
-    inflate::Inflate,
 };
 use crate::{
-    http::Chunked,
+    http::ResponseHead,
     multipart::{Event, Reader},
 };
 
@@ -28,17 +28,22 @@ pub(super) struct Ended {
 
 /// The body of an answer, on its way into the reader.
 struct Body<'a, R: Receiver> {
-    reader: Reader<R::Stamp>,
-    chunked: Option<Chunked>,
-    inflate: Option<Inflate>,
-    /// Bytes that the answer says it has.
+    coding: Option<Coding>,
+    /// Bytes that the answer says it has, and those that came.
     length: Option<u64>,
     bytes: u64,
+    pictures: Pictures<'a, R>,
+}
+
+/// What is found in a body.
+struct Pictures<'a, R: Receiver> {
+    reader: Reader<R::Stamp>,
     /// Bytes since the last picture came out.
     barren: u64,
     /// Bytes without a picture after which there is none to be expected.
     patience: u64,
     frames: u64,
+    is_chunked: bool,
     framing: Framing,
     receiver: &'a R,
 }
@@ -58,30 +63,45 @@ pub(super) fn run<R: Receiver>(
     if !memory.polling {
         receiver.connected(&connection.peer());
     }
-    let mut body = Body {
-        reader: Reader::new(options.limits),
-        chunked: head.is_chunked().then(Chunked::new),
-        inflate: head.field_value("content-encoding").and_then(Inflate::new),
-        length: head.field_value("content-length").and_then(|value| value.parse().ok()),
-        bytes: 0,
-        barren: 0,
-        patience: MIN_PATIENCE.max(u64::try_from(options.limits.max_frame).unwrap_or(u64::MAX).saturating_mul(2)),
-        frames: 0,
-        framing: Framing::default(),
-        receiver,
-    };
+    let mut body = Body::new(options, &head, receiver);
     let why = body.receive(&first, &connection, options.timeout);
     let whole = body.has_ended();
-    body.reader.finish(receiver.stamp());
-    body.hand_on();
-    let snapshot = why == ClientError::Closed && body.frames == 1 && body.reader.delimiter().is_none();
+    let mut pictures = body.pictures;
+    pictures.reader.finish(receiver.stamp());
+    pictures.hand_on();
+    let snapshot = why == ClientError::Closed && pictures.frames == 1 && pictures.reader.delimiter().is_none();
     if snapshot && whole {
         memory.kept = Some((location, connection));
     }
-    Ended { why, answered: true, frames: body.frames, snapshot }
+    Ended { why, answered: true, frames: pictures.frames, snapshot }
 }
 
-impl<R: Receiver> Body<'_, R> {
+impl<'a, R: Receiver> Body<'a, R> {
+    fn new(options: &Options, head: &ResponseHead, receiver: &'a R) -> Self {
+        let coding = Coding::new(head);
+        let is_chunked = coding.as_ref().is_some_and(Coding::is_chunked);
+        let max_frame = u64::try_from(options.limits.max_frame).unwrap_or(u64::MAX);
+        Self {
+            length: match head.status() {
+                // RFC 9112 6.3: no body, and chunks know their own end.
+                204 => Some(0),
+                _ if is_chunked => None,
+                _ => head.field_value("content-length").and_then(|value| value.parse().ok()),
+            },
+            coding,
+            bytes: 0,
+            pictures: Pictures {
+                reader: Reader::new(options.limits),
+                barren: 0,
+                patience: max_frame.saturating_mul(2).max(MIN_PATIENCE),
+                frames: 0,
+                is_chunked,
+                framing: Framing::default(),
+                receiver,
+            },
+        }
+    }
+
     /// Reads the body to its end, and says what ended it.
     fn receive(&mut self, first: &[u8], connection: &Connection, timeout: Duration) -> ClientError {
         if let Err(why) = self.take(first) {
@@ -95,22 +115,21 @@ impl<R: Receiver> Body<'_, R> {
     }
 
     fn read(&mut self, connection: &Connection, timeout: Duration) -> Result<(), ClientError> {
-        let settling = self.reader.is_settling();
+        let reader = &mut self.pictures.reader;
+        let settling = reader.is_settling();
         let wait = if settling { Some(SETTLE) } else { limit(timeout) };
-        let coded = self.chunked.is_some() || self.inflate.is_some();
         let mut space = [0; CODED_SPACE];
-        let read = if coded { connection.read(&mut space, wait) } else { connection.read(self.reader.space(), wait) };
+        let is_coded = self.coding.is_some();
+        let read = if is_coded { connection.read(&mut space, wait) } else { connection.read(reader.space(), wait) };
         match read? {
-            Read::Bytes(count) if coded => self.take(&space[..count]),
+            Read::Bytes(count) if is_coded => self.take(&space[..count]),
             Read::Bytes(count) => {
                 self.count(count);
-                self.reader.filled(count, self.receiver.stamp());
-                self.hand_on();
+                self.pictures.filled(count);
                 self.check()
             }
             Read::Idle if settling => {
-                self.reader.idle(self.receiver.stamp());
-                self.hand_on();
+                self.pictures.idle();
                 Ok(())
             }
             Read::Idle => Err(ClientError::Stalled { after: timeout }),
@@ -121,32 +140,57 @@ impl<R: Receiver> Body<'_, R> {
     /// Takes bytes that were read elsewhere than into the reader.
     fn take(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         self.count(bytes.len());
-        let Self { reader, chunked, inflate, receiver, .. } = self;
-        let stamp = receiver.stamp();
-        let mut inflated = Ok(true);
-        let mut take = |data: &[u8]| match inflate {
-            Some(inflate) if inflated == Ok(true) => inflated = inflate.decode(data, |data| reader.push(data, stamp)),
-            Some(_) => {}
-            None => reader.push(data, stamp),
-        };
-        let goes_on = match chunked {
-            Some(chunked) => chunked.decode(bytes, take),
+        let Self { coding, pictures, .. } = self;
+        let goes_on = match coding {
+            Some(coding) => coding.decode(bytes, |data| pictures.push(data))?,
             None => {
-                take(bytes);
-                Ok(true)
+                pictures.push(bytes);
+                true
             }
         };
-        self.hand_on();
-        if !goes_on? || !inflated? {
-            return Err(ClientError::Closed);
-        }
-        self.check()
+        if goes_on { self.check() } else { Err(ClientError::Closed) }
     }
 
     fn count(&mut self, count: usize) {
         self.bytes += count as u64;
+        self.pictures.receiver.received(count);
+    }
+
+    /// Whether all bytes of a single picture are in. A stream is not measured by its Content-Length: cameras send
+    /// -1 or 9999999 there.
+    fn has_ended(&self) -> bool {
+        let whole = self.length == Some(self.bytes) || self.coding.as_ref().is_some_and(Coding::is_whole);
+        whole && self.pictures.frames <= 1 && self.pictures.reader.delimiter().is_none()
+    }
+
+    /// Ends a single picture, and gives up a body that holds none where any stream would have had one.
+    fn check(&self) -> Result<(), ClientError> {
+        let Pictures { barren, patience, .. } = self.pictures;
+        if self.has_ended() {
+            return Err(ClientError::Closed);
+        }
+        if barren > patience { Err(ClientError::NoPicture { searched: barren }) } else { Ok(()) }
+    }
+}
+
+impl<R: Receiver> Pictures<'_, R> {
+    fn push(&mut self, bytes: &[u8]) {
+        self.barren += bytes.len() as u64;
+        self.reader.push(bytes, self.receiver.stamp());
+        self.hand_on();
+    }
+
+    /// As many bytes have been read into the reader's space.
+    fn filled(&mut self, count: usize) {
         self.barren += count as u64;
-        self.receiver.received(count);
+        self.reader.filled(count, self.receiver.stamp());
+        self.hand_on();
+    }
+
+    /// No byte came for a moment.
+    fn idle(&mut self) {
+        self.reader.idle(self.receiver.stamp());
+        self.hand_on();
     }
 
     fn hand_on(&mut self) {
@@ -161,30 +205,16 @@ impl<R: Receiver> Body<'_, R> {
     }
 
     fn learn(&mut self) {
-        let Self { reader, framing, chunked, .. } = self;
+        let Self { reader, framing, is_chunked, .. } = self;
         let known = framing.delimiter.as_ref().map(String::as_bytes);
-        if (known, framing.lengths, framing.chunked) != (reader.delimiter(), reader.lengths(), chunked.is_some()) {
+        if (known, framing.lengths, framing.chunked) != (reader.delimiter(), reader.lengths(), *is_chunked) {
             *framing = Framing {
                 delimiter: reader.delimiter().map(|text| String::from_utf8_lossy(text).into_owned()),
                 lengths: reader.lengths(),
-                chunked: chunked.is_some(),
+                chunked: *is_chunked,
             };
             self.receiver.learnt(framing);
         }
-    }
-
-    /// Whether all bytes of a single picture are in. A stream is not measured by its Content-Length: cameras send
-    /// -1 or 9999999 there.
-    fn has_ended(&self) -> bool {
-        self.frames <= 1 && self.reader.delimiter().is_none() && self.length == Some(self.bytes)
-    }
-
-    /// Ends a single picture, and gives up a body that holds none where any stream would have had one.
-    fn check(&self) -> Result<(), ClientError> {
-        if self.has_ended() {
-            return Err(ClientError::Closed);
-        }
-        if self.barren > self.patience { Err(ClientError::NoPicture { searched: self.barren }) } else { Ok(()) }
     }
 }
 

@@ -1,0 +1,189 @@
+//! What is not quite HTTP, or more of it than was asked for, on real sockets.
+
+mod common;
+
+use common::{
+    jpeg,
+    script_server::{Script, ScriptServer, Step, chunk, part, send},
+    source::{Source, assert_same},
+};
+use gio::{ConverterFlags, ZlibCompressorFormat, prelude::*};
+
+const COUNT: usize = 6;
+
+/// Pictures one after the other in this body, sent as `wrap` has it.
+fn body(wrap: impl Fn(&[u8]) -> Vec<u8>) -> Vec<Step> {
+    let parts = (0..COUNT).map(|index| {
+        let Step::Send(bytes) = part(&jpeg::picture(index)) else { unreachable!("a part is sent") };
+        send(wrap(&bytes))
+    });
+    parts.collect()
+}
+
+#[track_caller]
+fn assert_plays(what: &str, script: Script) {
+    let server = ScriptServer::play([script]);
+    let source = Source::new(&server.url()).lossless().play();
+    for index in 0..COUNT {
+        assert_same(&source.frame(), &jpeg::picture(index), &format!("{what}, picture {index}"));
+    }
+    assert_eq!(source.stat("damaged"), 0, "{what}");
+}
+
+#[track_caller]
+fn assert_head_plays(head: &str) {
+    assert_plays(head, [vec![send(head)], body(<[u8]>::to_vec)].concat());
+}
+
+/// The body as one compressed stream, which the end of each piece flushes.
+fn compressed(format: ZlibCompressorFormat, pieces: &[Step]) -> Vec<Step> {
+    let compressor = gio::ZlibCompressor::new(format, -1);
+    let compress = |step: &Step| {
+        let Step::Send(bytes) = step else { unreachable!("a piece is sent") };
+        let mut space = vec![0; bytes.len() + 1000];
+        let (_, read, written) =
+            compressor.convert(bytes, &mut space[..], ConverterFlags::FLUSH).expect("it compresses");
+        assert_eq!(read, bytes.len(), "the space is enough");
+        send(&space[..written])
+    };
+    pieces.iter().map(compress).collect()
+}
+
+#[test]
+fn lengths_of_streams_end_nothing() {
+    for length in ["-1", "9999999", "0x10", "99999999999999999999", "1", ""] {
+        assert_head_plays(&format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nContent-Type: multipart/x-mixed-replace;boundary=frame\r\n\r\n"
+        ));
+    }
+}
+
+#[test]
+fn heads_that_are_not_quite_http_play() {
+    for head in [
+        "ICY 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n",
+        "HTTP/1.1 200\r\n\r\n",
+        "HTTP/1.0 200 \n\n",
+        "http/1.1 200 ok\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nThu Jan  1 00:00:00 1970\r\n: no name\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nServer: caf\u{e9}\r\nX:\t\u{1}\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Type: multipart/x-mixed-replace\r\n\n",
+        "HTTP/1.1 200 OK\r\nContent-Type:\r\n multipart/x-mixed-replace;\r\n\tboundary=frame\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n",
+        "HTTP/1.1 206 Partial Content\r\n\r\n",
+    ] {
+        assert_head_plays(head);
+    }
+}
+
+#[test]
+fn stream_without_any_head_plays() {
+    assert_plays("HTTP/0.9", body(<[u8]>::to_vec));
+    assert_plays("a blank line before", [vec![send("\r\n")], body(<[u8]>::to_vec)].concat());
+    let bare = (0..COUNT).map(|index| send(jpeg::picture(index))).collect();
+    assert_plays("pictures alone", bare);
+}
+
+/// Seen from outside: such a stream was "not HTTP" when the network delivered its first byte alone.
+#[test]
+fn stream_without_any_head_may_begin_with_one_byte() {
+    let picture = jpeg::picture(0);
+    let bytes = picture.iter().map(|byte| send([*byte])).collect();
+    let server = ScriptServer::play([bytes]);
+    let source = Source::playing(&server.url());
+    assert_same(&source.frame(), &picture, "a picture byte by byte");
+}
+
+#[test]
+fn interim_answers_are_passed_over() {
+    assert_head_plays(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    );
+}
+
+#[test]
+fn interim_answers_without_end_are_an_error() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(100);
+    let server = ScriptServer::play([vec![send(interim)]]);
+    let source = Source::playing(&server.url());
+    source.assert_fails(gst::ResourceError::OpenRead, &["102"]);
+}
+
+#[test]
+fn chunks_play_however_they_are_cut() {
+    let head = || send("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for size in [1, 2, 7, 100] {
+        let cut = move |bytes: &[u8]| bytes.chunks(size).flat_map(chunk).collect();
+        assert_plays(&format!("chunks of {size}"), [vec![head()], body(cut)].concat());
+    }
+    let extended =
+        |bytes: &[u8]| [format!("000{:X} ; name=\"value\"\n", bytes.len()).as_bytes(), bytes, b"\n"].concat();
+    assert_plays("extensions and line feeds", [vec![head()], body(extended)].concat());
+    let glued = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes].concat();
+    assert_plays("no line end after the data", [vec![head()], body(glued)].concat());
+}
+
+#[test]
+fn chunks_count_before_a_length() {
+    let head = send("HTTP/1.1 200 OK\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_plays("both", [vec![head], body(chunk)].concat());
+}
+
+#[test]
+fn compressed_bodies_play() {
+    for (encoding, format) in [
+        ("gzip", ZlibCompressorFormat::Gzip),
+        ("x-gzip", ZlibCompressorFormat::Gzip),
+        ("deflate", ZlibCompressorFormat::Zlib),
+        ("DEFLATE", ZlibCompressorFormat::Raw),
+    ] {
+        let head = send(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\n\r\n"));
+        let pieces = compressed(format, &body(<[u8]>::to_vec));
+        assert_plays(&format!("{encoding}, {format:?}"), [vec![head], pieces].concat());
+    }
+}
+
+#[test]
+fn compressed_bodies_in_chunks_play() {
+    let head = send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let wrap = |step: Step| match step {
+        Step::Send(bytes) => send(bytes.chunks(99).flat_map(chunk).collect::<Vec<_>>()),
+        step => step,
+    };
+    let pieces = compressed(ZlibCompressorFormat::Gzip, &body(<[u8]>::to_vec)).into_iter().map(wrap);
+    assert_plays("gzip in chunks", [vec![head], pieces.collect()].concat());
+}
+
+#[test]
+fn broken_compression_is_a_loss() {
+    let broken = vec![send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nnot compressed at all")];
+    let server = ScriptServer::play([broken, vec![send("HTTP/1.1 200 OK\r\n\r\n"), part(&jpeg::picture(0))]]);
+    let source = Source::new(&server.url()).hasty().play();
+    assert_same(&source.frame(), &jpeg::picture(0), "the picture after the loss");
+    let reason: String = source.element.property::<gst::Structure>("stats").get("last-reason").expect("a text");
+    assert!(reason.contains("not compressed as it says"), "{reason}");
+}
+
+/// A server that starts up answers so. Without its end, such an answer would be waited for.
+#[test]
+fn answers_without_a_body_are_asked_again() {
+    for head in ["204 No Content\r\nConnection: keep-alive", "200 OK\r\nContent-Length: 0"] {
+        let empty = vec![send(format!("HTTP/1.1 {head}\r\n\r\n"))];
+        let server = ScriptServer::play([empty, vec![send("HTTP/1.1 200 OK\r\n\r\n"), part(&jpeg::picture(0))]]);
+        let source = Source::new(&server.url()).hasty().play();
+        assert_same(&source.frame(), &jpeg::picture(0), head);
+    }
+}
+
+#[test]
+fn server_that_asks_for_a_longer_wait_gets_it() {
+    for (said, least, most) in [("3", 3000, 3000), ("86400", 60_000, 60_000), ("0", 100, 200), ("soon", 100, 200)] {
+        let busy = vec![send(format!("HTTP/1.1 503 Busy\r\nRetry-After: {said}\r\n\r\n")), Step::Close];
+        let server = ScriptServer::play([busy]);
+        let source = Source::new(&server.url()).set("reconnect-delay-min", 200_000_000u64).play();
+        let delay: gst::ClockTime = source.change().get("delay").expect("a loss says how long it waits");
+        assert!((least..=most).contains(&delay.mseconds()), "{said}: {delay}");
+    }
+}

@@ -1,0 +1,254 @@
+//! Cameras that answer one picture to each request.
+
+mod common;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{
+    jpeg,
+    pipeline::DEADLINE,
+    script_server::{ScriptServer, Step, chunk, send},
+    source::{Source, assert_same},
+};
+
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, PartialEq)]
+enum After {
+    Keep,
+    Close,
+}
+
+/// A server that answers each request by its number, on as many connections as there come. It ends with the process.
+struct Camera {
+    address: SocketAddr,
+    /// Number of the connection, and head of the request.
+    requests: Receiver<(usize, String)>,
+}
+
+impl Camera {
+    fn new(answer: impl Fn(usize) -> (Vec<u8>, After) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("the port just bound");
+        let (sender, requests) = mpsc::channel();
+        thread::spawn(move || {
+            let mut count = 0;
+            for (connection, stream) in listener.incoming().enumerate() {
+                let stream = stream.expect("a listener accepts");
+                while let Some(head) = read_head(&stream) {
+                    let (bytes, after) = answer(count);
+                    count += 1;
+                    if sender.send((connection, head)).is_err() || (&stream).write_all(&bytes).is_err() {
+                        break;
+                    }
+                    if after == After::Close {
+                        let _ = stream.shutdown(Shutdown::Write);
+                        break;
+                    }
+                }
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// Asks it every 20 ms.
+    fn polled(&self) -> Source {
+        Source::new(&format!("http://{}/snapshot", self.address)).lossless().set("poll-interval", POLL).hasty()
+    }
+
+    #[track_caller]
+    fn request(&self) -> (usize, String) {
+        self.requests.recv_timeout(DEADLINE).expect("a request")
+    }
+
+    /// On which connections the next requests came.
+    #[track_caller]
+    fn connections(&self, count: usize) -> Vec<usize> {
+        (0..count).map(|_| self.request().0).collect()
+    }
+}
+
+/// In nanoseconds.
+const POLL: u64 = 20_000_000;
+
+/// The head of the next request, byte by byte, so that nothing is read that belongs to the one after it.
+fn read_head(mut stream: &TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if BufReader::with_capacity(1, &mut stream).read_until(b'\n', &mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    String::from_utf8(head).ok()
+}
+
+/// An answer with this picture and its length.
+fn snapshot(index: usize, fields: &str) -> Vec<u8> {
+    let jpeg = jpeg::picture(index);
+    [format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n", jpeg.len()).as_bytes(), &jpeg].concat()
+}
+
+const IMAGE: &str = "Content-Type: image/jpeg\r\n";
+
+#[track_caller]
+fn assert_plays(source: &Source, count: usize) {
+    for index in 0..count {
+        assert_same(&source.frame(), &jpeg::picture(index), &format!("picture {index}"));
+    }
+    assert_eq!((source.stat("reconnects"), source.stat("damaged")), (0, 0));
+}
+
+#[test]
+fn pictures_are_polled_on_one_connection() {
+    let camera = Camera::new(|index| (snapshot(index, IMAGE), After::Keep));
+    let source = camera.polled().play();
+    assert_plays(&source, 10);
+    assert_eq!(camera.connections(10), [0; 10]);
+}
+
+#[test]
+fn polling_asks_to_keep_the_connection() {
+    let camera = Camera::new(|index| (snapshot(index, IMAGE), After::Keep));
+    let source = camera.polled().play();
+    assert_plays(&source, 2);
+    let (first, second) = (camera.request().1, camera.request().1);
+    assert!(first.contains("\r\nConnection: close\r\n"), "who knows whether it is a stream: {first}");
+    assert!(second.contains("\r\nConnection: keep-alive\r\n"), "{second}");
+}
+
+#[test]
+fn pictures_come_no_faster_than_they_are_polled() {
+    const INTERVAL: Duration = Duration::from_millis(100);
+    let camera = Camera::new(|index| (snapshot(index, IMAGE), After::Keep));
+    let source = camera.polled().set("poll-interval", 100_000_000u64).play();
+    camera.request();
+    let start = Instant::now();
+    assert_plays(&source, 4);
+    camera.connections(3);
+    // The first request began a little before it was seen.
+    let took = start.elapsed();
+    assert!(took > INTERVAL * 3 - INTERVAL / 2, "three intervals in {took:?}");
+    assert!(took < DEADLINE, "{took:?}");
+}
+
+#[test]
+fn server_that_closes_each_time_is_polled() {
+    let closed = format!("{IMAGE}Connection: close\r\n");
+    let camera = Camera::new(move |index| (snapshot(index, &closed), After::Close));
+    let source = camera.polled().play();
+    assert_plays(&source, 5);
+    assert_eq!(camera.connections(5), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn picture_without_a_length_is_polled() {
+    let bare =
+        |index| [b"HTTP/1.0 200 OK\r\nContent-Type: image/jpeg\r\n\r\n".as_slice(), &jpeg::picture(index)].concat();
+    let camera = Camera::new(move |index| (bare(index), After::Close));
+    let source = camera.polled().play();
+    assert_plays(&source, 4);
+}
+
+/// Seen from outside: a new connection for each picture, as the end of the chunks was not taken for the end.
+#[test]
+fn picture_in_chunks_is_polled_on_one_connection() {
+    let chunked = |index| {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let jpeg = jpeg::picture(index);
+        let (first, second) = jpeg.split_at(100);
+        [head.as_slice(), &chunk(first), &chunk(second), b"0\r\n\r\n"].concat()
+    };
+    let camera = Camera::new(move |index| (chunked(index), After::Keep));
+    let source = camera.polled().play();
+    assert_plays(&source, 6);
+    // The request for a stream closes its connection; those for pictures keep theirs.
+    assert_eq!(camera.connections(6), [0; 6]);
+}
+
+#[test]
+fn single_picture_called_multipart_is_polled() {
+    let camera = Camera::new(|index| {
+        (snapshot(index, "Content-Type: multipart/x-mixed-replace;boundary=ipcam264\r\n"), After::Keep)
+    });
+    let source = camera.polled().play();
+    assert_plays(&source, 5);
+}
+
+#[test]
+fn stream_called_a_picture_is_a_stream() {
+    let head = send("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n");
+    let parts = (0..5).map(|index| common::script_server::part(&jpeg::picture(index)));
+    let server = ScriptServer::play([[head].into_iter().chain(parts).collect()]);
+    let source = Source::new(&server.url()).lossless().set("poll-interval", POLL).play();
+    assert_plays(&source, 5);
+    server.request();
+    assert_eq!(server.more_requests(), 0);
+}
+
+#[test]
+fn pictures_one_after_the_other_called_a_picture_are_a_stream() {
+    let head = send("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n");
+    let pictures = (0..5).map(|index| send(jpeg::picture(index)));
+    let server = ScriptServer::play([[head].into_iter().chain(pictures).collect()]);
+    let source = Source::new(&server.url()).lossless().set("poll-interval", POLL).play();
+    assert_plays(&source, 5);
+}
+
+#[test]
+fn picture_that_is_asked_for_once_is_the_end() {
+    for after in [After::Keep, After::Close] {
+        let camera = Camera::new(move |index| (snapshot(index, IMAGE), after));
+        let source = camera.polled().set("poll-interval", 0u64).set("eos-on-close", true).play();
+        assert_same(&source.frame(), &jpeg::picture(0), "the picture");
+        source.assert_ends();
+        assert_eq!(camera.requests.try_iter().count(), 1);
+    }
+}
+
+#[test]
+fn camera_that_is_busy_now_and_then_is_polled_on() {
+    let busy = || b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+    let camera = Camera::new(move |count| match count % 3 {
+        2 => (busy(), After::Close),
+        _ => (snapshot(count / 3 * 2 + count % 3, IMAGE), After::Keep),
+    });
+    let source = camera.polled().play();
+    for index in 0..8 {
+        assert_same(&source.frame(), &jpeg::picture(index), &format!("picture {index}"));
+    }
+    assert!(source.stat("reconnects") >= 3);
+}
+
+#[test]
+fn damaged_picture_costs_itself_alone() {
+    let half = || {
+        let jpeg = &jpeg::picture(9)[..200];
+        [b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 200\r\n\r\n".as_slice(), jpeg].concat()
+    };
+    let camera = Camera::new(move |count| match count {
+        1 => (half(), After::Keep),
+        _ => (snapshot(count, IMAGE), After::Keep),
+    });
+    let source = camera.polled().play();
+    assert_same(&source.frame(), &jpeg::picture(0), "the picture before");
+    assert_same(&source.frame(), &jpeg::picture(2), "the picture after");
+    assert_eq!(source.stat("damaged"), 1);
+}
+
+/// The request crosses the server's farewell: it is made again on a new connection, and nobody hears of it.
+#[test]
+fn connection_that_the_server_gave_up_is_made_anew() {
+    let picture = jpeg::picture(0);
+    let answer =
+        [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", picture.len()).as_bytes(), &picture].concat();
+    let server = ScriptServer::play([vec![send(&answer), Step::Reset], vec![send(&answer)]]);
+    let source = Source::new(&server.url()).lossless().set("poll-interval", POLL).play();
+    assert_same(&source.frame(), &picture, "the first picture");
+    assert_same(&source.frame(), &picture, "the second picture");
+    assert_eq!(source.stat("reconnects"), 0);
+}
