@@ -1,7 +1,7 @@
 //! What is answered where: heads, layouts, snapshot, status, page, and what is refused.
 
 use common::{
-    http::{Head, Viewer, connect, get, read_answer, read_response, request, send_request},
+    http::{Head, Viewer, connect, get, read_answer, request, send_request},
     pipeline::{Camera, numbered, pictures, wait_until},
 };
 use serde_json::{Value, json};
@@ -72,51 +72,6 @@ fn pictures_go_out_in_the_advance_layout_before_the_next_is_there() {
         camera.push(&picture);
         viewer.expect_ahead(&picture);
     }
-}
-
-#[test]
-fn a_snapshot_is_the_newest_picture_with_its_length() {
-    let camera = camera_with_a_picture();
-    for (n, picture) in (2..).zip(pictures()) {
-        camera.push(&picture);
-        camera.wait_for_pictures(n);
-        let response = get(camera.address(), "/snapshot");
-        assert_eq!(response.head.code(), 200);
-        assert_eq!(response.head.field("Content-Type"), Some("image/jpeg"));
-        assert_eq!(response.head.field("Content-Length"), Some(picture.len().to_string().as_str()));
-        assert!(response.body == picture);
-        assert_is_of_the_moment(&response.head);
-    }
-}
-
-#[test]
-fn a_snapshot_before_the_first_picture_waits_for_it() {
-    let camera = Camera::live();
-    let stream = connect(camera.address());
-    send_request(&stream, "GET", "/snapshot", "Connection: close\r\n");
-    // The one who waits is counted, so the request has come.
-    camera.wait_for_viewers(1);
-    camera.push(&pictures()[0]);
-    assert!(read_response(stream).body == pictures()[0]);
-}
-
-/// Takes the four seconds that the server waits for a picture.
-#[test]
-fn a_snapshot_without_any_picture_is_refused_for_now() {
-    let camera = Camera::live();
-    let response = get(camera.address(), "/snapshot");
-    assert_eq!(response.head.code(), 503);
-    assert_eq!(response.head.field("Retry-After"), Some("1"));
-}
-
-#[test]
-fn a_snapshot_that_waits_is_refused_when_the_pipeline_stops() {
-    let camera = Camera::live();
-    let stream = connect(camera.address());
-    send_request(&stream, "GET", "/snapshot", "");
-    camera.wait_for_viewers(1);
-    camera.set_state(gst::State::Null);
-    assert_eq!(read_response(stream).head.code(), 503);
 }
 
 #[test]
@@ -194,6 +149,14 @@ fn other_paths_are_refused_with_those_served() {
         assert_eq!(response.head.field("Content-Type"), Some("text/plain; charset=utf-8"));
         let text = String::from_utf8(response.body).expect("text");
         assert!(["/stream", "/snapshot", "/status"].iter().all(|route| text.contains(route)), "{text:?}");
+    }
+}
+
+#[test]
+fn every_answer_is_of_the_moment() {
+    let camera = camera_with_a_picture();
+    for route in ROUTES.iter().chain(&["/nothing", "/stream?layout=none"]) {
+        assert_is_of_the_moment(&request(camera.address(), "HEAD", route).head);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use super::pipeline::DEADLINE;
+use super::pipeline::{DEADLINE, wait_until};
 
 /// A response head, or a part's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +78,29 @@ pub fn stalled(address: SocketAddr, target: &str) -> Viewer {
 pub fn send_request(stream: &TcpStream, method: &str, target: &str, lines: &str) {
     let request = format!("{method} {target} HTTP/1.1\r\nHost: camera\r\n{lines}\r\n");
     { stream }.write_all(request.as_bytes()).expect("the request is taken");
+}
+
+/// Waits until the server has read all that was sent to it over IPv4.
+#[track_caller]
+pub fn wait_until_read(stream: &TcpStream) {
+    let (SocketAddr::V4(here), SocketAddr::V4(there)) =
+        (stream.local_addr().expect("connected"), stream.peer_addr().expect("connected"))
+    else {
+        panic!("the kernel's table of IPv4 connections has no others")
+    };
+    // The kernel writes an address as the number that its bytes make in the machine's order.
+    let in_hex = |address: std::net::SocketAddrV4| {
+        format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
+    };
+    let ends = [(in_hex(here), in_hex(there)), (in_hex(there), in_hex(here))];
+    wait_until("the server to read", || {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        // Columns: number, local address, remote address, state, bytes not acknowledged : bytes not read.
+        let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        ends.iter().all(|(local, remote)| {
+            rows.iter().any(|row| row[1] == *local && row[2] == *remote && row[4] == "00000000:00000000")
+        })
+    });
 }
 
 /// Asks and reads until the server closes.
