@@ -3,6 +3,7 @@
 //! [`Server::start`] binds at once and serves on the shared runtime from then on; nothing here blocks the caller but
 //! [`Server::stop`], which waits with a deadline. What is served is a [`Camera`].
 
+mod access;
 mod camera;
 mod connection;
 mod link;
@@ -25,9 +26,11 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
+pub use access::{Secrets, Token, TokenError};
 pub use camera::{Camera, Figures, Picture};
 pub use viewers::{Change, Observer, Places, Reason, Viewer, ViewerFigures, Viewers};
 
+use self::access::Access;
 use crate::{multipart::Boundary, runtime};
 
 /// Where to listen and how to frame.
@@ -45,6 +48,8 @@ pub struct Config {
     pub keepalive: Duration,
     /// Most pictures per second for each viewer.
     pub max_fps: Option<f64>,
+    /// What a viewer has to know.
+    pub secrets: Secrets,
 }
 
 /// Why a server did not start.
@@ -98,13 +103,13 @@ pub struct Server {
 }
 
 /// What every connection shares.
-#[derive(Debug)]
 struct Shared {
     camera: Arc<Camera>,
     boundary: Boundary,
     timeout: Duration,
     keepalive: Duration,
     max_fps: Option<f64>,
+    access: Access,
 }
 
 impl Server {
@@ -126,8 +131,9 @@ impl Server {
         })?;
         let (stop, stopping) = watch::channel(None);
         let (done, stopped) = mpsc::channel();
-        let Config { boundary, timeout, keepalive, max_fps, .. } = config.clone();
-        let shared = Arc::new(Shared { camera, boundary, timeout, keepalive, max_fps });
+        let Config { boundary, timeout, keepalive, max_fps, secrets, .. } = config.clone();
+        let access = Access::new(secrets);
+        let shared = Arc::new(Shared { camera, boundary, timeout, keepalive, max_fps, access });
         runtime.spawn(async move {
             let aborted = accept(listener, shared, stopping).await;
             // Nobody listens when the server was dropped without stop().

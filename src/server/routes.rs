@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::{
     Method, Request, Response, StatusCode, Version,
     body::Incoming,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE},
 };
 
 use super::{
@@ -27,6 +27,12 @@ pub(super) async fn answer(
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let mut response = reply::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Ok(response);
+    }
+    if let Err(denied) = shared.access.check(&request, peer.connection.ip()) {
+        tokio::time::sleep(denied.pause).await;
+        let mut response = reply::text(StatusCode::UNAUTHORIZED, "this camera wants a user and password, or a token");
+        response.headers_mut().insert(WWW_AUTHENTICATE, denied.challenge);
         return Ok(response);
     }
     Ok(match request.uri().path() {

@@ -224,7 +224,7 @@ impl Connection {
     }
 
     /// The peer's address, the same whether it came by IPv4 or by IPv4 within IPv6.
-    fn ip(&self) -> IpAddr {
+    pub(super) fn ip(&self) -> IpAddr {
         self.peer.ip().to_canonical()
     }
 

@@ -99,6 +99,9 @@ impl ObjectImpl for MjpegServerSink {
             PROP_MAX_CLIENTS_PER_ADDRESS => {
                 settings.max_clients_per_address = value.get().expect("GObject has checked the type");
             }
+            PROP_USER_ID => settings.user_id = value.get().expect("GObject has checked the type"),
+            PROP_USER_PW => settings.user_pw = value.get().expect("GObject has checked the type"),
+            PROP_TOKEN => settings.token = value.get().expect("GObject has checked the type"),
             PROP_LIVE_SYNC => {
                 settings.live_sync = value.get().expect("GObject has checked the type");
                 drop(settings);
@@ -120,6 +123,9 @@ impl ObjectImpl for MjpegServerSink {
             PROP_MAX_FPS => lock(&self.settings).max_fps.to_value(),
             PROP_MAX_CLIENTS => lock(&self.settings).max_clients.to_value(),
             PROP_MAX_CLIENTS_PER_ADDRESS => lock(&self.settings).max_clients_per_address.to_value(),
+            PROP_USER_ID => lock(&self.settings).user_id.to_value(),
+            PROP_USER_PW => lock(&self.settings).user_pw.to_value(),
+            PROP_TOKEN => lock(&self.settings).token.to_value(),
             PROP_NUM_CLIENTS => {
                 let viewers = self.camera().map_or(0, |camera| camera.viewers.count());
                 u32::try_from(viewers).unwrap_or(u32::MAX).to_value()
@@ -162,7 +168,9 @@ impl BaseSinkImpl for MjpegServerSink {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let (config, places) = {
             let settings = lock(&self.settings);
-            (settings.config(), settings.places())
+            let config =
+                settings.config().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
+            (config, settings.places())
         };
         let camera = Arc::new(Camera::new(places, viewers::observer(self.obj().downgrade())));
         let server = Server::start(&config, camera.clone())
@@ -170,6 +178,13 @@ impl BaseSinkImpl for MjpegServerSink {
         let address = server.address();
         gst::info!(CAT, imp = self, "listening on http://{address}/");
         *lock(&self.state) = State::Started(Started { server, camera, prerolled: None });
+        if config.secrets.is_open() && !address.ip().is_loopback() {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::NotAuthorized,
+                ("everyone who reaches {address} can watch; set user-id and user-pw, or token")
+            );
+        }
         self.obj().notify(PROP_CURRENT_PORT);
         Ok(())
     }

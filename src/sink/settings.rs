@@ -6,7 +6,7 @@ use glib::prelude::*;
 
 use crate::{
     multipart::Boundary,
-    server::{Config, Places},
+    server::{Config, Places, Secrets, TokenError},
 };
 
 pub(super) const PROP_HOST: &str = "host";
@@ -19,6 +19,9 @@ pub(super) const PROP_KEEPALIVE_INTERVAL: &str = "keepalive-interval";
 pub(super) const PROP_MAX_FPS: &str = "max-fps";
 pub(super) const PROP_MAX_CLIENTS: &str = "max-clients";
 pub(super) const PROP_MAX_CLIENTS_PER_ADDRESS: &str = "max-clients-per-address";
+pub(super) const PROP_USER_ID: &str = "user-id";
+pub(super) const PROP_USER_PW: &str = "user-pw";
+pub(super) const PROP_TOKEN: &str = "token";
 pub(super) const PROP_NUM_CLIENTS: &str = "num-clients";
 pub(super) const PROP_SERVER_STATS: &str = "server-stats";
 pub(super) const PROP_CLIENT_STATS: &str = "client-stats";
@@ -46,6 +49,9 @@ pub(super) struct Settings {
     pub(super) max_fps: f64,
     pub(super) max_clients: u32,
     pub(super) max_clients_per_address: u32,
+    pub(super) user_id: Option<String>,
+    pub(super) user_pw: Option<String>,
+    pub(super) token: Option<String>,
 }
 
 impl Default for Settings {
@@ -60,20 +66,31 @@ impl Default for Settings {
             max_fps: 0.0,
             max_clients: 0,
             max_clients_per_address: 0,
+            user_id: None,
+            user_pw: None,
+            token: None,
         }
     }
 }
 
 impl Settings {
-    pub(super) fn config(&self) -> Config {
-        Config {
+    pub(super) fn config(&self) -> Result<Config, TokenError> {
+        Ok(Config {
             host: self.host.clone(),
             port: self.port,
             boundary: self.boundary.clone(),
             timeout: self.timeout.into(),
             keepalive: self.keepalive_interval.into(),
             max_fps: (self.max_fps > 0.0).then_some(self.max_fps),
-        }
+            secrets: self.secrets()?,
+        })
+    }
+
+    fn secrets(&self) -> Result<Secrets, TokenError> {
+        let user = self.user_id.clone().filter(|user| !user.is_empty());
+        let user = user.map(|user| (user, self.user_pw.clone().unwrap_or_default()));
+        let token = self.token.as_ref().filter(|token| !token.is_empty()).map(|token| token.parse()).transpose()?;
+        Ok(Secrets { user, token })
     }
 
     pub(super) fn places(&self) -> Places {
@@ -86,6 +103,7 @@ pub(super) fn properties() -> &'static [glib::ParamSpec] {
     static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
         let mut properties = server_properties();
         properties.extend(viewer_properties());
+        properties.extend(secret_properties());
         properties.extend(figures());
         properties
     });
@@ -146,6 +164,25 @@ fn viewer_properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS_PER_ADDRESS)
             .nick("Maximum clients per address")
             .blurb("Most connections from one address (0 = no limit)")
+            .build(),
+    ]
+}
+
+fn secret_properties() -> Vec<glib::ParamSpec> {
+    vec![
+        glib::ParamSpecString::builder(PROP_USER_ID)
+            .nick("User")
+            .blurb("User that viewers have to give by Basic authentication (empty = none)")
+            .build(),
+        glib::ParamSpecString::builder(PROP_USER_PW)
+            .nick("Password")
+            .blurb("Password that viewers have to give with the user")
+            .build(),
+        glib::ParamSpecString::builder(PROP_TOKEN)
+            .nick("Token")
+            .blurb(
+                "Token that opens everything as ?token= or Bearer: letters, digits and any of - . _ ~ (empty = none)",
+            )
             .build(),
     ]
 }
