@@ -117,7 +117,9 @@ fn a_viewer_that_has_stalled_gives_up_its_place() {
         send_request(&stream, "GET", "/stream", "");
         matches!(told.try_recv(), Ok(Told::Added(2)))
     });
-    assert_eq!(next(&told), Told::Removed(1, "evicted".into()));
+    let evicted = Told::Removed(1, "evicted".into());
+    // The one that got its place is gone as well by now: it came only to ask.
+    assert!((0..3).any(|_| next(&told) == evicted));
 }
 
 #[test]
