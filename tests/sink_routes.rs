@@ -79,7 +79,7 @@ fn the_status_says_what_happens() {
     let camera = Camera::live();
     let empty: Value = serde_json::from_slice(&get(camera.address(), "/status").body).expect("JSON");
     let nothing = json!({"pictures": 0, "bytes": 0, "damaged": 0, "viewers": 0, "rate": 0.0, "age": null,
-                         "width": null, "height": null});
+                         "width": null, "height": null, "clients": []});
     assert_eq!(empty, nothing);
 
     let _viewer = Viewer::open(camera.address());
@@ -95,6 +95,9 @@ fn the_status_says_what_happens() {
     let (rate, age) = (status.remove("rate").expect("a rate"), status.remove("age").expect("an age"));
     assert!(rate.as_f64().expect("a number") > 0.0, "{rate}");
     assert!((0.0..10.0).contains(&age.as_f64().expect("a number")), "{age}");
+    let clients = status.remove("clients").expect("the viewers");
+    assert_eq!(clients.as_array().map(Vec::len), Some(1), "{clients}");
+    assert_eq!((&clients[0]["id"], &clients[0]["layout"]), (&json!(1), &json!("standard")));
     let rest =
         json!({"pictures": 2, "bytes": 2 * picture.len(), "damaged": 1, "viewers": 1, "width": 160, "height": 120});
     assert_eq!(*status, *rest.as_object().expect("an object"));
