@@ -136,11 +136,73 @@ fn head_is_answered_as_get_without_a_body() {
 #[test]
 fn other_methods_are_refused_with_those_allowed() {
     let camera = camera_with_a_picture();
-    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+    for method in ["POST", "PUT", "DELETE", "options"] {
         let response = request(camera.address(), method, "/stream");
         assert_eq!(response.head.code(), 405, "{method}");
-        assert_eq!(response.head.field("Allow"), Some("GET, HEAD"), "{method}");
+        assert_eq!(response.head.field("Allow"), Some("GET, HEAD, OPTIONS"), "{method}");
     }
+}
+
+#[test]
+fn options_are_answered_with_the_methods_allowed() {
+    let camera = camera_with_a_picture();
+    for target in ROUTES.iter().chain(&["*", "/?action=stream"]) {
+        let response = request(camera.address(), "OPTIONS", target);
+        assert_eq!(response.head.code(), 204, "{target}");
+        assert_eq!(response.head.field("Allow"), Some("GET, HEAD, OPTIONS"), "{target}");
+        assert!(response.body.is_empty(), "{target}");
+    }
+    assert_eq!(camera.viewers(), 0);
+}
+
+#[test]
+fn the_addresses_of_other_servers_are_understood() {
+    let camera = camera_with_a_picture();
+    for target in ["/?action=stream", "/?action=stream_0", "/?n=1&action=stream&dummy", "/stream?dummy=x.mjpg"] {
+        assert!(Viewer::open_as(connect(camera.address()), target, "").picture() == pictures()[0], "{target}");
+    }
+    for target in ["/?action=snapshot", "/?action=snapshot_0", "/?action=snapshot&n=17", "/snapshot?x=.jpg"] {
+        assert!(get(camera.address(), target).body == pictures()[0], "{target}");
+    }
+    let mut chromium = Viewer::open_as(connect(camera.address()), "/?action=stream&layout=advance", "");
+    chromium.expect_ahead(&pictures()[0]);
+}
+
+#[test]
+fn a_query_that_is_not_known_changes_nothing() {
+    let camera = camera_with_a_picture();
+    let page = get(camera.address(), "/").body;
+    for target in ["/?", "/?action=command", "/?action", "/?a=b&&=&%zz=%"] {
+        assert!(get(camera.address(), target).body == page, "{target}");
+    }
+}
+
+#[test]
+fn the_icon_is_a_small_picture_that_browsers_may_keep() {
+    let camera = Camera::live();
+    let response = get(camera.address(), "/favicon.ico");
+    assert_eq!(response.head.code(), 200);
+    assert_eq!(response.head.field("Content-Type"), Some("image/svg+xml"));
+    assert_eq!(response.head.field("Cache-Control"), Some("public, max-age=86400"));
+    assert_eq!(response.head.field("Pragma"), None);
+    assert!(response.body.starts_with(b"<svg ") && response.body.len() < 1000);
+}
+
+#[test]
+fn health_says_whether_pictures_come() {
+    let camera = Camera::live();
+    let before = get(camera.address(), "/health");
+    assert_eq!((before.head.code(), before.head.field("Retry-After")), (503, Some("1")));
+    assert_eq!(before.body, b"no picture has come yet\n");
+    camera.push(&pictures()[0]);
+    camera.wait_for_pictures(1);
+    assert_eq!(get(camera.address(), "/health").head.code(), 200);
+    wait_until("an old picture", || get(camera.address(), "/health?max-age=1").head.code() == 503);
+    let stale = String::from_utf8(get(camera.address(), "/health?max-age=1").body).expect("text");
+    assert!(stale.contains("more than 1 s"), "{stale}");
+    camera.push(&pictures()[0]);
+    camera.wait_for_pictures(2);
+    assert_eq!(get(camera.address(), "/health").head.code(), 200);
 }
 
 #[test]
@@ -151,7 +213,7 @@ fn other_paths_are_refused_with_those_served() {
         assert_eq!(response.head.code(), 404, "{path}");
         assert_eq!(response.head.field("Content-Type"), Some("text/plain; charset=utf-8"));
         let text = String::from_utf8(response.body).expect("text");
-        assert!(["/stream", "/snapshot", "/status"].iter().all(|route| text.contains(route)), "{text:?}");
+        assert!(["/stream", "/snapshot", "/status", "/health"].iter().all(|route| text.contains(route)), "{text:?}");
     }
 }
 
@@ -175,7 +237,7 @@ fn one_connection_may_ask_several_times() {
     assert!(Viewer::read_opening(stream).picture() == pictures()[0]);
 }
 
-const ROUTES: [&str; 4] = ["/", "/stream", "/snapshot", "/status"];
+const ROUTES: [&str; 5] = ["/", "/stream", "/snapshot", "/status", "/health"];
 
 fn camera_with_a_picture() -> Camera {
     let camera = Camera::live();

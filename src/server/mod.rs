@@ -6,6 +6,7 @@
 mod access;
 mod camera;
 mod connection;
+mod health;
 mod link;
 mod listener;
 mod page;

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use hyper::{
-    Method, Request, Response, StatusCode, Version,
+    Method, Request, Response, StatusCode, Uri, Version,
     body::Incoming,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE},
 };
@@ -12,7 +12,7 @@ use hyper::{
 use super::{
     Shared,
     connection::Peer,
-    page, query, reply, snapshot, status,
+    health, page, query, reply, snapshot, status,
     stream::{self, Body, Stream},
 };
 use crate::multipart::{Layout, Writer};
@@ -25,9 +25,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     // To HEAD hyper sends what GET would get, without the body.
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        let mut response = reply::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Ok(response);
+        return Ok(other_method(request.method()));
     }
     if let Err(denied) = shared.access.check(&request, peer.connection.ip()) {
         tokio::time::sleep(denied.pause).await;
@@ -35,17 +33,38 @@ pub(super) async fn answer(
         response.headers_mut().insert(WWW_AUTHENTICATE, denied.challenge);
         return Ok(response);
     }
-    Ok(match request.uri().path() {
-        "/" => reply::bytes("text/html; charset=utf-8", Bytes::from_static(page::HTML)),
+    Ok(match route(request.uri()) {
+        "/" => page::page(),
         "/stream" => stream(&request, &shared, peer),
         "/snapshot" => snapshot::answer(&request, &shared.camera).await,
         "/status" => reply::bytes("application/json", status::json(&shared.camera, Instant::now())),
-        "/favicon.ico" => reply::status_only(StatusCode::NO_CONTENT),
+        "/health" => health::answer(request.uri(), shared.camera.figures(Instant::now()).age),
+        "/favicon.ico" => page::icon(),
         path => reply::text(
             StatusCode::NOT_FOUND,
-            &format!("{path} is not served here; see /, /stream, /snapshot, /status"),
+            &format!("{path} is not served here; see /, /stream, /snapshot, /status, /health"),
         ),
     })
+}
+
+/// The path meant. mjpg-streamer and ustreamer name theirs by a query; OctoPrint, Mainsail and Moonraker ask for that.
+fn route(uri: &Uri) -> &str {
+    match (uri.path(), query::value(uri, "action")) {
+        ("/", Some("stream" | "stream_0")) => "/stream",
+        ("/", Some("snapshot" | "snapshot_0")) => "/snapshot",
+        (path, _) => path,
+    }
+}
+
+/// The answer to what is neither GET nor HEAD.
+fn other_method(method: &Method) -> Response<Body> {
+    let mut response = if method == Method::OPTIONS {
+        reply::status_only(StatusCode::NO_CONTENT)
+    } else {
+        reply::text(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and OPTIONS are answered here")
+    };
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    response
 }
 
 fn stream(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Response<Body> {

@@ -18,7 +18,8 @@
  * Serves a test picture on any free port; `-v` shows which one as `current-port`.
  *
  * The paths served are `/` (a page that shows the stream, its rate and age), `/stream`, `/snapshot` (the newest
- * picture, with `?fresh=1` the next one) and `/status` (figures as JSON).
+ * picture, with `?fresh=1` the next one), `/status` (figures as JSON) and `/health` (200 while pictures come, 503 when
+ * none has come for five seconds). `/?action=stream` and `/?action=snapshot` do what they do in mjpg-streamer.
  *
  * Every viewer gets the newest picture, at once when it connects. A viewer that reads slowly skips pictures; it never
  * slows the pipeline or another viewer. In a live pipeline pictures leave when they arrive, in one that is not live at
