@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use gio::prelude::*;
 
-use super::{ClientError, Location, Options};
+use super::{ClientError, Location, Options, Proxy, tls::Faults};
 
 /// A connection. Dropping it closes it.
 pub(super) struct Connection {
@@ -46,16 +46,16 @@ impl Connection {
             Some(proxy) => next = &proxy.location,
             None => {}
         }
+        let mut faults = Faults::default();
         if location.tls {
             client.set_tls(true);
             let trusted = options.tls.trusted();
             let trusted = trusted.map_err(|error| ClientError::CaFile { message: error.message().to_owned() })?;
-            options.tls.prepare(&client, trusted);
+            faults = options.tls.prepare(&client, trusted);
         }
-        let location = next;
-        let address = gio::NetworkAddress::new(&location.host, location.port);
+        let address = gio::NetworkAddress::new(&next.host, next.port);
         let stream = SocketClientExt::connect(&client, &address, Some(cancellable))
-            .map_err(|error| connect_error(location, &error))?;
+            .map_err(|error| connect_error(location, options.proxy.as_ref(), &faults, &error))?;
         let socket = stream.socket();
         // From here on each wait has its own limit.
         socket.set_timeout(0);
@@ -106,16 +106,29 @@ fn broken(error: glib::Error) -> ClientError {
     ClientError::Broken { message: error.message().to_owned() }
 }
 
-fn connect_error(location: &Location, error: &glib::Error) -> ClientError {
-    let (address, message) = (location.host_field(), error.message().to_owned());
-    if error.matches(gio::IOErrorEnum::Cancelled) {
-        ClientError::Cancelled
+fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, error: &glib::Error) -> ClientError {
+    let message = error.message().to_owned();
+    let (next, property) = proxy.map_or((location, "location"), |proxy| (&proxy.location, "proxy"));
+    match error.kind::<gio::IOErrorEnum>() {
+        Some(gio::IOErrorEnum::Cancelled) => return ClientError::Cancelled,
+        Some(gio::IOErrorEnum::ProxyNeedAuth | gio::IOErrorEnum::ProxyAuthFailed) => {
+            return ClientError::ProxyPassword { address: next.host_field(), message };
+        }
+        Some(gio::IOErrorEnum::ProxyFailed | gio::IOErrorEnum::ProxyNotAllowed) => {
+            return ClientError::Tunnel { proxy: next.host_field(), address: location.host_field(), message };
+        }
+        _ => {}
+    }
+    if error.is::<gio::TlsError>() {
+        let address = location.host_field();
+        match faults.text() {
+            Some(faults) => ClientError::Certificate { address, faults },
+            None => ClientError::Tls { address, message },
+        }
     } else if error.is::<gio::ResolverError>() {
-        ClientError::UnknownHost { host: location.host.clone(), message }
-    } else if error.is::<gio::TlsError>() {
-        ClientError::Tls { address, message }
+        ClientError::UnknownHost { host: next.host.clone(), message, property }
     } else {
-        ClientError::Connect { address, message }
+        ClientError::Connect { address: next.host_field(), message, property }
     }
 }
 

@@ -11,23 +11,56 @@ pub enum ClientError {
     #[error("cancelled")]
     Cancelled,
     /// The host's name is not known.
-    #[error("host {host} is not known: {message}; check the name in location")]
+    #[error("host {host} is not known: {message}; check the name in {property}")]
     UnknownHost {
         /// The name.
         host: String,
         /// What the system said.
         message: String,
+        /// Where the name was set.
+        property: &'static str,
     },
     /// No connection to the host.
-    #[error("cannot connect to {address}: {message}; check host and port in location, and that the server runs")]
+    #[error("cannot connect to {address}: {message}; check host and port in {property}, and that the server runs")]
     Connect {
         /// Host and port.
         address: String,
         /// What the system said.
         message: String,
+        /// Where host and port were set.
+        property: &'static str,
     },
-    /// The server's certificate is not trusted, or TLS failed in another way.
-    #[error("no secure connection to {address}: {message}")]
+    /// The proxy wants to know who asks.
+    #[error("proxy {address} refuses: {message}; check proxy-id and proxy-pw")]
+    ProxyPassword {
+        /// Host and port.
+        address: String,
+        /// What GIO said.
+        message: String,
+    },
+    /// The proxy makes no tunnel.
+    #[error("proxy {proxy} makes no connection to {address}: {message}; check host and port in location and proxy")]
+    Tunnel {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// Host and port of the server.
+        address: String,
+        /// What GIO said.
+        message: String,
+    },
+    /// The server's certificate is not trusted.
+    #[error(
+        "the certificate of {address} {faults}; name a PEM file of whom to trust in ssl-ca-file, or set \
+         ssl-strict=false to trust anybody"
+    )]
+    Certificate {
+        /// Host and port.
+        address: String,
+        /// What is wrong with it.
+        faults: String,
+    },
+    /// TLS failed in another way.
+    #[error("no secure connection to {address}: {message}; for a server without TLS, location begins with http:")]
     Tls {
         /// Host and port.
         address: String,
@@ -128,9 +161,11 @@ impl ClientError {
     /// What kind of cause it is.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::UnknownHost { .. } | Self::Connect { .. } => Cause::Unreachable,
+            Self::UnknownHost { .. } | Self::Connect { .. } | Self::Tunnel { .. } => Cause::Unreachable,
             Self::Status { status: 408 | 425 | 429 | 500..=599, .. } => Cause::Passing,
             Self::Tls { .. }
+            | Self::Certificate { .. }
+            | Self::ProxyPassword { .. }
             | Self::CaFile { .. }
             | Self::Head(_)
             | Self::Status { .. }

@@ -1,8 +1,13 @@
 //! Whom a secure connection trusts.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use gio::prelude::*;
+
+use crate::sync::lock;
 
 /// How certificates are judged.
 #[derive(Clone, Debug)]
@@ -28,9 +33,12 @@ impl Tls {
         Ok(database.map(gio::TlsFileDatabase::upcast))
     }
 
-    /// Sets up the TLS connection that `client` is about to make.
-    pub(super) fn prepare(&self, client: &gio::SocketClient, trusted: Option<gio::TlsDatabase>) {
+    /// Sets up the TLS connection that `client` is about to make. Gives what will have been found wrong with the
+    /// server's certificate.
+    pub(super) fn prepare(&self, client: &gio::SocketClient, trusted: Option<gio::TlsDatabase>) -> Faults {
         let checks = if self.strict { self.validation } else { gio::TlsCertificateFlags::empty() };
+        let faults = Faults::default();
+        let found = faults.clone();
         client.connect_event(move |_, event, _, stream| {
             if event != gio::SocketClientEvent::TlsHandshaking {
                 return;
@@ -41,7 +49,41 @@ impl Tls {
             if let Some(trusted) = &trusted {
                 connection.set_database(Some(trusted));
             }
-            connection.connect_accept_certificate(move |_, _, failed| !failed.intersects(checks));
+            let found = found.clone();
+            connection.connect_accept_certificate(move |_, _, failed| {
+                *lock(&found.0) = failed.intersection(checks);
+                !failed.intersects(checks)
+            });
         });
+        faults
     }
 }
+
+/// What is wrong with a certificate.
+#[derive(Clone, Debug)]
+pub(super) struct Faults(Arc<Mutex<gio::TlsCertificateFlags>>);
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(gio::TlsCertificateFlags::empty())))
+    }
+}
+
+impl Faults {
+    /// In words, to be put behind "the certificate"; `None` when nothing is wrong.
+    pub(super) fn text(&self) -> Option<String> {
+        let found = *lock(&self.0);
+        let texts = FAULTS.iter().filter(|(fault, _)| found.intersects(*fault)).map(|(_, text)| *text);
+        let texts: Vec<_> = texts.collect();
+        (!found.is_empty()).then(|| if texts.is_empty() { "is not acceptable".to_owned() } else { texts.join(", ") })
+    }
+}
+
+const FAULTS: [(gio::TlsCertificateFlags, &str); 6] = [
+    (gio::TlsCertificateFlags::UNKNOWN_CA, "is signed by nobody who is trusted"),
+    (gio::TlsCertificateFlags::BAD_IDENTITY, "is for another host"),
+    (gio::TlsCertificateFlags::NOT_ACTIVATED, "is not valid yet"),
+    (gio::TlsCertificateFlags::EXPIRED, "has expired"),
+    (gio::TlsCertificateFlags::REVOKED, "was revoked"),
+    (gio::TlsCertificateFlags::INSECURE, "is not secure"),
+];

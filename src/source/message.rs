@@ -33,11 +33,13 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
         ClientError::UnknownHost { .. } | ClientError::Status { status: 404 | 410, .. } => {
             gst::error_msg!(ResourceError::NotFound, ("{cause}"))
         }
-        ClientError::Status { status: 401 | 403 | 407, .. } => {
+        ClientError::ProxyPassword { .. } | ClientError::Status { status: 401 | 403 | 407, .. } => {
             gst::error_msg!(ResourceError::NotAuthorized, ("{cause}"))
         }
         ClientError::Connect { .. }
         | ClientError::Tls { .. }
+        | ClientError::Certificate { .. }
+        | ClientError::Tunnel { .. }
         | ClientError::CaFile { .. }
         | ClientError::Status { .. }
         | ClientError::Redirects { .. }

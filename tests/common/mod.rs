@@ -1,11 +1,13 @@
 //! What several test programs share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod certificate;
 pub mod http;
 pub mod jpeg;
 pub mod outcome;
 pub mod pictures;
 pub mod pipeline;
+pub mod process;
 pub mod rows;
 pub mod script_server;
 pub mod source;

@@ -1,0 +1,195 @@
+//! Secure connections: whom the source trusts, and what it says of others.
+
+mod common;
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+};
+
+use common::{
+    certificate::Certificate,
+    jpeg,
+    process::Process,
+    script_server::{Script, ScriptServer, Step, answer, head, part, redirect},
+    source::{Source, assert_same},
+};
+use gst::{ResourceError, prelude::*};
+
+/// A server behind a certificate.
+struct Secure {
+    certificate: Certificate,
+    server: ScriptServer,
+    _front: Process,
+    port: u16,
+}
+
+impl Secure {
+    #[track_caller]
+    fn new(certificate: Certificate, scripts: Vec<Script>) -> Self {
+        let server = ScriptServer::play(scripts);
+        let (front, port) = certificate.front(server.address().port());
+        Self { certificate, server, _front: front, port }
+    }
+
+    fn url(&self) -> String {
+        format!("https://127.0.0.1:{}/stream", self.port)
+    }
+
+    fn source(&self) -> Source {
+        Source::new(&self.url()).hasty().lossless()
+    }
+
+    /// A source that trusts the certificate.
+    fn trusting(&self) -> Source {
+        self.source().set("ssl-ca-file", self.certificate.file())
+    }
+
+    #[track_caller]
+    fn assert_refused(&self, source: Source, fault: &str) {
+        let address = format!("127.0.0.1:{}", self.port);
+        let source = source.play();
+        source.assert_fails(ResourceError::OpenRead, &[&address, fault, "ssl-ca-file", "ssl-strict=false"]);
+        assert_eq!(self.server.more_requests(), 0, "nothing is asked of a server that is not trusted");
+    }
+}
+
+/// The certificate of the server that the tests ask.
+fn right() -> Certificate {
+    Certificate::new("IP:127.0.0.1,DNS:localhost", 2)
+}
+
+fn expired() -> Certificate {
+    Certificate::new("IP:127.0.0.1", -1)
+}
+
+fn stream(index: usize) -> Script {
+    vec![head(), part(&jpeg::picture(index))]
+}
+
+#[track_caller]
+fn assert_plays(source: Source) {
+    assert_same(&source.play().frame(), &jpeg::picture(0), "the picture");
+}
+
+#[test]
+fn certificate_of_nobody_known_is_an_error() {
+    let secure = Secure::new(right(), vec![stream(0)]);
+    secure.assert_refused(secure.source(), "is signed by nobody who is trusted");
+}
+
+#[test]
+fn certificate_in_the_file_is_trusted() {
+    let secure = Secure::new(right(), vec![stream(0)]);
+    assert_plays(secure.trusting());
+}
+
+#[test]
+fn certificate_in_another_file_is_not_trusted() {
+    let (secure, other) = (Secure::new(right(), vec![stream(0)]), right());
+    secure.assert_refused(secure.source().set("ssl-ca-file", other.file()), "is signed by nobody who is trusted");
+}
+
+#[test]
+fn who_is_not_strict_trusts_everybody() {
+    for certificate in [right(), expired(), Certificate::new("DNS:other.invalid", 2)] {
+        let secure = Secure::new(certificate, vec![stream(0)]);
+        assert_plays(secure.source().set("ssl-strict", false));
+    }
+}
+
+#[test]
+fn certificate_of_another_host_is_an_error() {
+    let secure = Secure::new(Certificate::new("DNS:other.invalid", 2), vec![stream(0)]);
+    secure.assert_refused(secure.trusting(), "is for another host");
+}
+
+#[test]
+fn expired_certificate_is_an_error() {
+    let secure = Secure::new(expired(), vec![stream(0)]);
+    secure.assert_refused(secure.trusting(), "has expired");
+}
+
+#[test]
+fn checks_that_are_switched_off_do_not_count() {
+    let all = gio::TlsCertificateFlags::VALIDATE_ALL;
+    for (certificate, fault) in [
+        (Certificate::new("DNS:other.invalid", 2), gio::TlsCertificateFlags::BAD_IDENTITY),
+        (expired(), gio::TlsCertificateFlags::EXPIRED),
+    ] {
+        let secure = Secure::new(certificate, vec![stream(0)]);
+        assert_plays(secure.trusting().set("tls-validation-flags", all.difference(fault)));
+    }
+}
+
+#[test]
+fn checks_that_are_left_on_count() {
+    let secure = Secure::new(expired(), vec![stream(0)]);
+    let source = secure.source().set("tls-validation-flags", gio::TlsCertificateFlags::EXPIRED);
+    secure.assert_refused(source, "has expired");
+}
+
+#[test]
+fn stream_over_tls_comes_back_when_it_ends_without_farewell() {
+    let lost = [stream(0), vec![Step::Close]].concat();
+    let secure = Secure::new(right(), vec![lost, stream(1)]);
+    let source = secure.trusting().play();
+    for index in 0..2 {
+        assert_same(&source.frame(), &jpeg::picture(index), &format!("picture {index}"));
+    }
+    let reason: String = source.element.property::<gst::Structure>("stats").get("last-reason").expect("a text");
+    assert!(reason.contains("closed the stream"), "{reason}");
+}
+
+#[test]
+fn large_pictures_come_whole_over_tls() {
+    let pictures: Vec<_> = (0..4).map(|index| jpeg::any(index, 700_000).bytes()).collect();
+    let script = [head()].into_iter().chain(pictures.iter().map(|jpeg| part(jpeg))).collect();
+    let secure = Secure::new(right(), vec![script]);
+    let source = secure.trusting().play();
+    for (index, picture) in pictures.iter().enumerate() {
+        assert_same(&source.frame(), picture, &format!("picture {index}"));
+    }
+}
+
+#[test]
+fn redirection_to_a_secure_server_is_followed() {
+    let secure = Secure::new(right(), vec![stream(0)]);
+    let server = ScriptServer::play([redirect(&secure.url())]);
+    assert_plays(Source::new(&server.url()).set("ssl-ca-file", secure.certificate.file()));
+}
+
+#[test]
+fn redirection_to_a_secure_server_that_is_not_trusted_is_an_error() {
+    let secure = Secure::new(right(), vec![stream(0)]);
+    let server = ScriptServer::play([redirect(&secure.url())]);
+    secure.assert_refused(Source::new(&server.url()), "is signed by nobody who is trusted");
+}
+
+#[test]
+fn password_goes_to_no_other_scheme() {
+    let challenge = answer("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"");
+    let open = ScriptServer::play([challenge.clone(), stream(0)]);
+    let secure = Secure::new(right(), vec![challenge, redirect(&open.url())]);
+    let source = secure.trusting().set("user-id", "user").set("user-pw", "secret").play();
+    source.assert_fails(ResourceError::NotAuthorized, &["401", &open.url()]);
+    assert!(!secure.server.request().head.contains("Authorization:"));
+    assert!(secure.server.request().head.contains("\r\nAuthorization: Basic "));
+    assert!(!open.request().head.contains("Authorization:"));
+}
+
+#[test]
+fn server_without_tls_is_an_error_that_says_so() {
+    // Its answer to a hello that it cannot read.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the port just bound");
+    let answer = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept()?;
+        let _ = client.read(&mut [0; 4096])?;
+        client.write_all(answer)
+    });
+    let source = Source::playing(&format!("https://{address}/"));
+    source.assert_fails(ResourceError::OpenRead, &["no secure connection", "location begins with http:"]);
+}

@@ -1,0 +1,73 @@
+//! Programs that a test runs beside itself.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+use super::pipeline::wait_until;
+
+/// A process that ends with its value.
+pub struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Process {
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Self {
+        let command = command.env_remove("G_DEBUG").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; run scripts/setup test"));
+        let stdin = child.stdin.take();
+        Self { child, stdin }
+    }
+
+    /// A script of `tests/peers`, by Debian's own Python: another one in PATH has none of the installed packages.
+    #[track_caller]
+    pub fn python(script: &str, arguments: &[&str]) -> Self {
+        let script = format!("{}/tests/peers/{script}", env!("CARGO_MANIFEST_DIR"));
+        Self::start(Command::new("/usr/bin/python3").arg(script).args(arguments))
+    }
+
+    /// Writes to the process what it waits for.
+    #[track_caller]
+    pub fn write(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("stdin is open");
+        stdin.write_all(bytes).and_then(|()| stdin.flush()).expect("the process reads");
+    }
+
+    /// Says that no more is written.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// The first line that the process says.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        let stdout = self.child.stdout.take().expect("taken once");
+        BufReader::new(stdout).read_line(&mut line).expect("the process speaks");
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago, for programs that cannot choose one.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// Waits until somebody listens on the port, without connecting to it: ffmpeg takes one connection only.
+#[track_caller]
+pub fn await_listener(port: u16) {
+    // Local address 127.0.0.1 as the kernel shows it, any peer, state LISTEN.
+    let line = format!(" 0100007F:{port:04X} 00000000:0000 0A ");
+    wait_until("a listener", || std::fs::read_to_string("/proc/net/tcp").expect("Linux").contains(&line));
+}
