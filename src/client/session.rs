@@ -230,6 +230,6 @@ const CODED_SPACE: usize = 32 * 1024;
 /// leave a camera together; the first picture of a stream whose lengths are wrong is late by this much.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// Bytes without a picture that are forgiven at least. Chosen: twice the longest picture accepted by default; a shorter
-/// limit would end streams whose other parts are long.
-const MIN_PATIENCE: u64 = 64 * 1024 * 1024;
+/// Bytes without a picture that are forgiven at least; beyond it is twice the longest picture accepted, 64 MiB by
+/// default. Chosen: a shorter limit would end streams whose other parts are long.
+const MIN_PATIENCE: u64 = 8 * 1024 * 1024;
