@@ -12,7 +12,7 @@ use glib::prelude::*;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 
-use super::{clock, settings::*, vfuncs, viewers};
+use super::{clock, settings::*, throttle, vfuncs, viewers};
 use crate::{
     fanout::Wait,
     jpeg,
@@ -92,6 +92,7 @@ impl ObjectImpl for MjpegServerSink {
                     }
                 }
             }
+            PROP_IDLE_THROTTLE => settings.idle_throttle = value.get().expect("GObject has checked the type"),
             PROP_TIMEOUT => settings.timeout = time(value),
             PROP_KEEPALIVE_INTERVAL => settings.keepalive_interval = time(value),
             PROP_MAX_FPS => settings.max_fps = value.get().expect("GObject has checked the type"),
@@ -117,6 +118,7 @@ impl ObjectImpl for MjpegServerSink {
             PROP_PORT => i32::from(lock(&self.settings).port).to_value(),
             PROP_CURRENT_PORT => i32::from(self.current_port()).to_value(),
             PROP_BOUNDARY => lock(&self.settings).boundary.as_str().to_value(),
+            PROP_IDLE_THROTTLE => lock(&self.settings).idle_throttle.to_value(),
             PROP_LIVE_SYNC => lock(&self.settings).live_sync.to_value(),
             PROP_TIMEOUT => lock(&self.settings).timeout.nseconds().to_value(),
             PROP_KEEPALIVE_INTERVAL => lock(&self.settings).keepalive_interval.nseconds().to_value(),
@@ -266,6 +268,28 @@ impl MjpegServerSink {
         let captured = clock::captured(self.obj().upcast_ref(), &self.obj().segment(), buffer);
         gst::log!(CAT, imp = self, "picture of {} bytes, {}x{}", picture.len(), header.width, header.height);
         camera.publish(Part::new(picture, captured), header, Instant::now());
+        if camera.viewers.count() == 0 {
+            self.throttle(buffer);
+        }
+    }
+
+    /// Nobody watches: asks upstream to stop for a while, if the user wants that.
+    fn throttle(&self, buffer: &gst::Buffer) {
+        if !lock(&self.settings).idle_throttle {
+            return;
+        }
+        let segment = self.obj().segment();
+        let segment = segment.downcast_ref::<gst::ClockTime>();
+        if let Some(running_time) = segment.and_then(|segment| segment.to_running_time(buffer.pts()?)) {
+            throttle::begin(self.obj().sink_pad(), running_time);
+        }
+    }
+
+    /// Somebody came: asks upstream to go on.
+    pub(super) fn unthrottle(&self) {
+        if lock(&self.settings).idle_throttle {
+            throttle::end(self.obj().sink_pad());
+        }
     }
 
     /// Drops a picture that no viewer could show; warns about the first one only.

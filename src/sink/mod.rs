@@ -35,6 +35,7 @@ use gst::prelude::*;
 mod clock;
 mod imp;
 mod settings;
+mod throttle;
 mod vfuncs;
 mod viewers;
 

@@ -14,6 +14,7 @@ pub(super) const PROP_PORT: &str = "port";
 pub(super) const PROP_CURRENT_PORT: &str = "current-port";
 pub(super) const PROP_BOUNDARY: &str = "boundary";
 pub(super) const PROP_LIVE_SYNC: &str = "live-sync";
+pub(super) const PROP_IDLE_THROTTLE: &str = "idle-throttle";
 pub(super) const PROP_TIMEOUT: &str = "timeout";
 pub(super) const PROP_KEEPALIVE_INTERVAL: &str = "keepalive-interval";
 pub(super) const PROP_MAX_FPS: &str = "max-fps";
@@ -30,6 +31,7 @@ const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 8080;
 const DEFAULT_BOUNDARY: &str = "frame";
 const DEFAULT_LIVE_SYNC: bool = false;
+const DEFAULT_IDLE_THROTTLE: bool = false;
 /// Chosen: longer than any pause of a link that is to be of use. tcpserversink's default is never, which keeps every
 /// viewer that vanished.
 const DEFAULT_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(30);
@@ -43,6 +45,7 @@ pub(super) struct Settings {
     pub(super) port: u16,
     pub(super) boundary: Boundary,
     pub(super) live_sync: bool,
+    pub(super) idle_throttle: bool,
     pub(super) timeout: gst::ClockTime,
     pub(super) keepalive_interval: gst::ClockTime,
     /// Pictures per second; 0 is no limit.
@@ -61,6 +64,7 @@ impl Default for Settings {
             port: DEFAULT_PORT,
             boundary: DEFAULT_BOUNDARY.parse().expect("the default boundary is valid"),
             live_sync: DEFAULT_LIVE_SYNC,
+            idle_throttle: DEFAULT_IDLE_THROTTLE,
             timeout: DEFAULT_TIMEOUT,
             keepalive_interval: DEFAULT_KEEPALIVE_INTERVAL,
             max_fps: 0.0,
@@ -133,6 +137,11 @@ fn server_properties() -> Vec<glib::ParamSpec> {
             .nick("Live sync")
             .blurb("In a live pipeline, hold each picture until its time instead of sending it on arrival")
             .default_value(DEFAULT_LIVE_SYNC)
+            .build(),
+        glib::ParamSpecBoolean::builder(PROP_IDLE_THROTTLE)
+            .nick("Idle throttle")
+            .blurb("While nobody watches, ask upstream elements with qos=true to let through one picture a second only")
+            .default_value(DEFAULT_IDLE_THROTTLE)
             .build(),
     ]
 }

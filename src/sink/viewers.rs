@@ -47,6 +47,7 @@ pub(super) fn observer(element: glib::WeakRef<MjpegServerSink>) -> Observer {
         match change {
             Change::Added => {
                 gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} came");
+                element.imp().unthrottle();
                 element.emit_by_name::<()>(CLIENT_ADDED, &[&id, &address]);
             }
             Change::Removed(reason) => {
