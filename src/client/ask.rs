@@ -147,11 +147,13 @@ fn is_stale(head: &ResponseHead) -> bool {
 
 fn refused(location: &Location, head: &ResponseHead, options: &Options) -> ClientError {
     let cure = match head.status() {
+        407 => "; check proxy-id and proxy-pw",
+        // tinyproxy says 401 too where it does not know who asks.
+        401 if options.proxy.is_some() => "; check user-id and user-pw, and proxy-id and proxy-pw",
         401 | 403 if options.credentials.is_none() => "; set user-id and user-pw",
         401 | 403 if location.same_origin(&options.location) => "; check user-id and user-pw",
         401 | 403 => "; it is told no password because a redirection led here: set location to this address",
         404 | 410 => "; check the path in location",
-        407 => "; set proxy-id and proxy-pw",
         _ => "",
     };
     let retry_after = head.field_value("retry-after").and_then(|value| value.parse().ok());

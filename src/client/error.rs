@@ -39,7 +39,10 @@ pub enum ClientError {
         message: String,
     },
     /// The proxy makes no tunnel.
-    #[error("proxy {proxy} makes no connection to {address}: {message}; check host and port in location and proxy")]
+    #[error(
+        "proxy {proxy} makes no connection to {address}: {message}; check host and port in location, and proxy, \
+         proxy-id and proxy-pw"
+    )]
     Tunnel {
         /// Host and port of the proxy.
         proxy: String,
