@@ -6,6 +6,7 @@
 mod access;
 mod camera;
 mod connection;
+mod cors;
 mod health;
 mod link;
 mod listener;
@@ -29,6 +30,7 @@ use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
 pub use access::{Secrets, Token, TokenError};
 pub use camera::{Camera, Figures, Picture};
+pub use cors::{AllowedOrigin, OriginError};
 pub use viewers::{Change, Observer, Places, Reason, Viewer, ViewerFigures, Viewers};
 
 use self::access::Access;
@@ -51,6 +53,8 @@ pub struct Config {
     pub max_fps: Option<f64>,
     /// What a viewer has to know.
     pub secrets: Secrets,
+    /// Whose pages may read what is served, besides our own.
+    pub allow_origin: Option<AllowedOrigin>,
 }
 
 /// Why a server did not start.
@@ -111,6 +115,7 @@ struct Shared {
     keepalive: Duration,
     max_fps: Option<f64>,
     access: Access,
+    allow_origin: Option<AllowedOrigin>,
 }
 
 impl Server {
@@ -132,9 +137,9 @@ impl Server {
         })?;
         let (stop, stopping) = watch::channel(None);
         let (done, stopped) = mpsc::channel();
-        let Config { boundary, timeout, keepalive, max_fps, secrets, .. } = config.clone();
+        let Config { boundary, timeout, keepalive, max_fps, secrets, allow_origin, .. } = config.clone();
         let access = Access::new(secrets);
-        let shared = Arc::new(Shared { camera, boundary, timeout, keepalive, max_fps, access });
+        let shared = Arc::new(Shared { camera, boundary, timeout, keepalive, max_fps, access, allow_origin });
         runtime.spawn(async move {
             let aborted = accept(listener, shared, stopping).await;
             // Nobody listens when the server was dropped without stop().

@@ -23,20 +23,28 @@ pub(super) async fn answer(
     shared: Arc<Shared>,
     peer: Peer,
 ) -> Result<Response<Body>, Infallible> {
+    let mut response = respond(&request, &shared, peer).await;
+    if let Some(origin) = &shared.allow_origin {
+        origin.allow(&request, response.headers_mut());
+    }
+    Ok(response)
+}
+
+async fn respond(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Response<Body> {
     // To HEAD hyper sends what GET would get, without the body.
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return Ok(other_method(request.method()));
+        return other_method(request.method());
     }
-    if let Err(denied) = shared.access.check(&request, peer.connection.ip()) {
+    if let Err(denied) = shared.access.check(request, peer.connection.ip()) {
         tokio::time::sleep(denied.pause).await;
         let mut response = reply::text(StatusCode::UNAUTHORIZED, "this camera wants a user and password, or a token");
         response.headers_mut().insert(WWW_AUTHENTICATE, denied.challenge);
-        return Ok(response);
+        return response;
     }
-    Ok(match route(request.uri()) {
+    match route(request.uri()) {
         "/" => page::page(),
-        "/stream" => stream(&request, &shared, peer),
-        "/snapshot" => snapshot::answer(&request, &shared.camera).await,
+        "/stream" => stream(request, shared, peer),
+        "/snapshot" => snapshot::answer(request, &shared.camera).await,
         "/status" => reply::bytes("application/json", status::json(&shared.camera, Instant::now())),
         "/health" => health::answer(request.uri(), shared.camera.figures(Instant::now()).age),
         "/favicon.ico" => page::icon(),
@@ -44,7 +52,7 @@ pub(super) async fn answer(
             StatusCode::NOT_FOUND,
             &format!("{path} is not served here; see /, /stream, /snapshot, /status, /health"),
         ),
-    })
+    }
 }
 
 /// The path meant. mjpg-streamer and ustreamer name theirs by a query; OctoPrint, Mainsail and Moonraker ask for that.
@@ -56,7 +64,8 @@ fn route(uri: &Uri) -> &str {
     }
 }
 
-/// The answer to what is neither GET nor HEAD.
+/// The answer to what is neither GET nor HEAD. It shows nothing, so it is for everybody: a browser asks for leave to send
+/// a password before it sends one.
 fn other_method(method: &Method) -> Response<Body> {
     let mut response = if method == Method::OPTIONS {
         reply::status_only(StatusCode::NO_CONTENT)

@@ -103,6 +103,7 @@ impl ObjectImpl for MjpegServerSink {
             PROP_USER_ID => settings.user_id = value.get().expect("GObject has checked the type"),
             PROP_USER_PW => settings.user_pw = value.get().expect("GObject has checked the type"),
             PROP_TOKEN => settings.token = value.get().expect("GObject has checked the type"),
+            PROP_ALLOW_ORIGIN => settings.allow_origin = value.get().expect("GObject has checked the type"),
             PROP_LIVE_SYNC => {
                 settings.live_sync = value.get().expect("GObject has checked the type");
                 drop(settings);
@@ -128,6 +129,7 @@ impl ObjectImpl for MjpegServerSink {
             PROP_USER_ID => lock(&self.settings).user_id.to_value(),
             PROP_USER_PW => lock(&self.settings).user_pw.to_value(),
             PROP_TOKEN => lock(&self.settings).token.to_value(),
+            PROP_ALLOW_ORIGIN => lock(&self.settings).allow_origin.to_value(),
             PROP_NUM_CLIENTS => {
                 let viewers = self.camera().map_or(0, |camera| camera.viewers.count());
                 u32::try_from(viewers).unwrap_or(u32::MAX).to_value()

@@ -21,6 +21,8 @@
  * picture, with `?fresh=1` the next one), `/status` (figures as JSON) and `/health` (200 while pictures come, 503 when
  * none has come for five seconds). `/?action=stream` and `/?action=snapshot` do what they do in mjpg-streamer.
  *
+ * Pages of other sites may show the stream; their scripts may read it where #mjpegserversink:allow-origin names them.
+ *
  * Every viewer gets the newest picture, at once when it connects. A viewer that reads slowly skips pictures; it never
  * slows the pipeline or another viewer. In a live pipeline pictures leave when they arrive, in one that is not live at
  * their time; #mjpegserversink:live-sync makes a live pipeline wait as well.

@@ -6,7 +6,7 @@ use glib::prelude::*;
 
 use crate::{
     multipart::Boundary,
-    server::{Config, Places, Secrets, TokenError},
+    server::{Config, OriginError, Places, Secrets, TokenError},
 };
 
 pub(super) const PROP_HOST: &str = "host";
@@ -23,6 +23,7 @@ pub(super) const PROP_MAX_CLIENTS_PER_ADDRESS: &str = "max-clients-per-address";
 pub(super) const PROP_USER_ID: &str = "user-id";
 pub(super) const PROP_USER_PW: &str = "user-pw";
 pub(super) const PROP_TOKEN: &str = "token";
+pub(super) const PROP_ALLOW_ORIGIN: &str = "allow-origin";
 pub(super) const PROP_NUM_CLIENTS: &str = "num-clients";
 pub(super) const PROP_SERVER_STATS: &str = "server-stats";
 pub(super) const PROP_CLIENT_STATS: &str = "client-stats";
@@ -55,6 +56,18 @@ pub(super) struct Settings {
     pub(super) user_id: Option<String>,
     pub(super) user_pw: Option<String>,
     pub(super) token: Option<String>,
+    pub(super) allow_origin: Option<String>,
+}
+
+/// Why the settings are none to start with.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SettingsError {
+    /// The token is none.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The origin is none.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
 }
 
 impl Default for Settings {
@@ -73,12 +86,13 @@ impl Default for Settings {
             user_id: None,
             user_pw: None,
             token: None,
+            allow_origin: None,
         }
     }
 }
 
 impl Settings {
-    pub(super) fn config(&self) -> Result<Config, TokenError> {
+    pub(super) fn config(&self) -> Result<Config, SettingsError> {
         Ok(Config {
             host: self.host.clone(),
             port: self.port,
@@ -87,13 +101,14 @@ impl Settings {
             keepalive: self.keepalive_interval.into(),
             max_fps: (self.max_fps > 0.0).then_some(self.max_fps),
             secrets: self.secrets()?,
+            allow_origin: given(&self.allow_origin).map(str::parse).transpose()?,
         })
     }
 
     fn secrets(&self) -> Result<Secrets, TokenError> {
         let user = self.user_id.clone().filter(|user| !user.is_empty());
         let user = user.map(|user| (user, self.user_pw.clone().unwrap_or_default()));
-        let token = self.token.as_ref().filter(|token| !token.is_empty()).map(|token| token.parse()).transpose()?;
+        let token = given(&self.token).map(str::parse).transpose()?;
         Ok(Secrets { user, token })
     }
 
@@ -101,6 +116,11 @@ impl Settings {
         let number = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
         Places { clients: number(self.max_clients), per_address: number(self.max_clients_per_address) }
     }
+}
+
+/// The text of a property, unless it is empty.
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
 }
 
 pub(super) fn properties() -> &'static [glib::ParamSpec] {
@@ -192,6 +212,10 @@ fn secret_properties() -> Vec<glib::ParamSpec> {
             .blurb(
                 "Token that opens everything as ?token= or Bearer: letters, digits and any of - . _ ~ (empty = none)",
             )
+            .build(),
+        glib::ParamSpecString::builder(PROP_ALLOW_ORIGIN)
+            .nick("Allowed origin")
+            .blurb("Site whose pages may read what is served: scheme://host:port, * for all (empty = none)")
             .build(),
     ]
 }
