@@ -35,7 +35,9 @@ impl Timing {
     }
 
     fn server_time(&mut self, arrived: gst::ClockTime, timestamp: &str) -> Option<gst::ClockTime> {
-        let stamp = i64::try_from(unix_time::decimal(timestamp)?).ok()?;
+        // Unix time may be in milliseconds; anything else is in seconds.
+        let unix = unix_time::parse(timestamp).map(|time| u128::from(time.nseconds()));
+        let stamp = i64::try_from(unix.or_else(|| unix_time::decimal(timestamp))?).ok()?;
         let now = i64::try_from(arrived.nseconds()).ok()?.checked_sub(stamp)?;
         let offset = match self.offset {
             Some(offset) if (now - offset).abs() < MAX_DELAY => {
