@@ -17,9 +17,13 @@ use gst::prelude::*;
 use socket2::{Domain, Socket, Type};
 
 /// How often each phase is stopped.
-const TIMES: usize = 20;
+const TIMES: usize = 100;
 
-/// Far above what it takes, for machines that are busy elsewhere; far below every time limit of the source.
+/// What is promised for 99 of 100. Asked of 90, as the machine may be busy elsewhere.
+const PROMISED: Duration = Duration::from_millis(100);
+
+/// For the slowest. Far above what it takes, for machines that are busy elsewhere; far below every time limit of the
+/// source.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Stops a source again and again in the same phase, and prints how long that took.
@@ -34,9 +38,9 @@ fn assert_stops_at_once(phase: &str, mut reach: impl FnMut() -> Source) {
         })
         .collect();
     took.sort();
-    let (median, longest) = (took[TIMES / 2], took[TIMES - 1]);
-    println!("{phase}: median {median:?}, longest {longest:?} of {TIMES}");
-    assert!(longest < AT_ONCE, "{phase}: {longest:?}");
+    let (median, most, longest) = (took[TIMES / 2], took[TIMES * 99 / 100 - 1], took[TIMES - 1]);
+    println!("{phase}: median {median:?}, 99 % within {most:?}, longest {longest:?} of {TIMES}");
+    assert!(took[TIMES * 9 / 10] < PROMISED && longest < AT_ONCE, "{phase}: {took:?}");
 }
 
 /// A server that plays the same to every connection.
@@ -155,6 +159,28 @@ fn stops_while_it_waits_before_the_next_try() {
             .set("reconnect-delay-max", 3_600_000_000_000u64)
             .play();
         source.message(gst::MessageType::Warning);
+        source
+    });
+}
+
+#[test]
+fn stops_between_two_snapshots() {
+    let picture = jpeg::picture(0);
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", picture.len());
+    let server = always(vec![send([head.as_bytes(), &picture].concat())]);
+    assert_stops_at_once("between snapshots", || {
+        let source = Source::new(&server.url()).set("poll-interval", 3_600_000_000_000u64).play();
+        source.frame();
+        source
+    });
+}
+
+#[test]
+fn stops_while_a_proxy_makes_no_tunnel() {
+    let server = always(vec![]);
+    assert_stops_at_once("tunnel", || {
+        let source = Source::new("https://camera.invalid/").set("proxy", server.address().to_string()).play();
+        server.request();
         source
     });
 }
