@@ -8,7 +8,7 @@ use common::{jpeg, rows, streams::Stream};
 use gstmjpeghttp::{
     http::{Chunked, ChunkedError, ResponseHead},
     jpeg::{Step, Walk, check},
-    multipart::{Event, Layout, Limits, Part, Reader, Writer},
+    multipart::{Event, Extra, Layout, Limits, Part, Reader, Writer},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
 
@@ -309,13 +309,15 @@ proptest! {
     #[test]
     fn what_is_written_is_read(
         advance in any::<bool>(), first in 0..50_usize, count in 1..6_usize, stamped in any::<bool>(),
-        captured in 0..2_000_000_000_000_000_u64, sizes in any_sizes(),
+        extra in any::<bool>(), captured in 0..2_000_000_000_000_000_u64, sizes in any_sizes(),
     ) {
         let layout = if advance { Layout::Advance } else { Layout::Standard };
-        let writer = Writer::new(&"frame".parse().expect("a boundary"), layout);
+        let writer = Writer::new(&"frame".parse().expect("a boundary"), layout).with_extra(extra);
         let captured = stamped.then(|| Duration::from_micros(captured));
         let pictures: Vec<_> = (first..first + count).map(jpeg::picture).collect();
-        let parts: Vec<_> = pictures.iter().map(|jpeg| Part::new(jpeg.clone().into(), captured)).collect();
+        let told = Extra { number: 1, width: 64, height: 48, latency: captured };
+        let part = |jpeg: &Vec<u8>| Part::new(jpeg.clone().into(), captured).with_extra(told);
+        let parts: Vec<_> = pictures.iter().map(part).collect();
         let mut stream = writer.opening().to_vec();
         for part in &parts {
             stream.extend(writer.part(part).concat());

@@ -17,4 +17,4 @@ mod writer;
 
 pub use boundary::{Boundary, BoundaryError};
 pub use reader::{Event, Frame, Lengths, Limits, Reader};
-pub use writer::{Layout, Part, Writer};
+pub use writer::{Extra, Layout, Part, Writer};

@@ -22,7 +22,21 @@ pub enum Layout {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     head: Bytes,
+    extra_head: Bytes,
     jpeg: Bytes,
+}
+
+/// What a part's head may tell of its picture besides length and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extra {
+    /// Which picture of the series it is, from 1 on.
+    pub number: u64,
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+    /// Time from its capture until it was there to be served.
+    pub latency: Option<Duration>,
 }
 
 /// Writes the framing around the pictures of one stream. It only hands out shared bytes, it copies no picture.
@@ -43,6 +57,7 @@ pub struct Part {
 #[derive(Clone, Debug)]
 pub struct Writer {
     layout: Layout,
+    extra: bool,
     opening: Bytes,
     after_picture: Bytes,
     closing: Bytes,
@@ -87,7 +102,19 @@ impl Part {
             head += &format!("X-Timestamp: {}.{:06}\r\n", captured.as_secs(), captured.subsec_micros());
         }
         head += "\r\n";
-        Self { head: head.into(), jpeg }
+        let head = Bytes::from(head);
+        Self { extra_head: head.clone(), head, jpeg }
+    }
+
+    /// The part with more to tell to those who ask for it.
+    pub fn with_extra(self, extra: Extra) -> Self {
+        let Extra { number, width, height, latency } = extra;
+        let mut more = format!("X-MJPEG-Sequence: {number}\r\nX-MJPEG-Size: {width}x{height}\r\n");
+        if let Some(latency) = latency {
+            more += &format!("X-MJPEG-Latency: {}.{:06}\r\n", latency.as_secs(), latency.subsec_micros());
+        }
+        let fields = self.head.strip_suffix(b"\r\n").expect("a head ends with an empty line");
+        Self { extra_head: [fields, more.as_bytes(), b"\r\n"].concat().into(), ..self }
     }
 
     /// The picture alone.
@@ -106,6 +133,7 @@ impl Writer {
         };
         Self {
             layout,
+            extra: false,
             opening: format!("{delimiter}{head_ahead}").into(),
             // RFC 2046 5.1.1: the first CRLF belongs to the delimiter.
             after_picture: format!("\r\n{delimiter}{head_ahead}").into(),
@@ -116,6 +144,11 @@ impl Writer {
         }
     }
 
+    /// The writer, which tells all that there is to tell of each picture; the advance layout has no place for it.
+    pub fn with_extra(self, extra: bool) -> Self {
+        Self { extra, ..self }
+    }
+
     /// What comes first, before any picture.
     pub fn opening(&self) -> Bytes {
         self.opening.clone()
@@ -124,6 +157,7 @@ impl Writer {
     /// A picture and what follows it at once, to be sent in one write.
     pub fn part(&self, part: &Part) -> [Bytes; 3] {
         let head = match self.layout {
+            Layout::Standard if self.extra => part.extra_head.clone(),
             Layout::Standard => part.head.clone(),
             Layout::Advance => Bytes::new(),
         };
@@ -162,6 +196,22 @@ mod tests {
             "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 4\r\nX-Timestamp: 1700000000.000042\r\n\r\n\
              JPEG\r\n--frame\r\n--frame--\r\n"
         );
+    }
+
+    #[test]
+    fn more_is_told_of_each_picture_to_those_who_ask() {
+        let writer = Writer::new(&"frame".parse().expect("a valid boundary"), Layout::Standard);
+        let (plain, writer) = (writer.clone(), writer.with_extra(true));
+        let latency = Some(Duration::from_micros(12_345));
+        let part = Part::new("JPEG".into(), None).with_extra(Extra { number: 7, width: 64, height: 48, latency });
+        assert_eq!(
+            writer.part(&part)[0],
+            "Content-Type: image/jpeg\r\nContent-Length: 4\r\nX-MJPEG-Sequence: 7\r\nX-MJPEG-Size: 64x48\r\n\
+             X-MJPEG-Latency: 0.012345\r\n\r\n"
+        );
+        assert_eq!(plain.part(&part), plain.part(&Part::new("JPEG".into(), None)));
+        let ahead = Writer::new(&"frame".parse().expect("a valid boundary"), Layout::Advance);
+        assert_eq!(ahead.clone().with_extra(true).part(&part), ahead.part(&part));
     }
 
     #[test]

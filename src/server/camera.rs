@@ -13,7 +13,7 @@ use super::viewers::{Observer, Places, Viewers};
 use crate::{
     fanout::{Fanout, Repeat},
     jpeg::Header,
-    multipart::Part,
+    multipart::{Extra, Part},
     sync::lock,
 };
 
@@ -89,9 +89,10 @@ impl Camera {
         }
     }
 
-    /// Publishes a picture; never waits for a viewer.
-    pub fn publish(&self, part: Part, header: Header, now: Instant) {
-        self.pictures.fetch_add(1, Ordering::Relaxed);
+    /// Publishes a picture, captured `latency` ago; never waits for a viewer.
+    pub fn publish(&self, part: Part, header: Header, latency: Option<Duration>, now: Instant) {
+        let number = self.pictures.fetch_add(1, Ordering::Relaxed) + 1;
+        let part = part.with_extra(Extra { number, width: header.width, height: header.height, latency });
         self.bytes.fetch_add(part.jpeg().len() as u64, Ordering::Relaxed);
         {
             let mut recent = lock(&self.recent);
@@ -187,7 +188,7 @@ mod tests {
         let camera = Camera::new(Places::default(), Box::new(|_, _| ()));
         for n in 0..count {
             let header = Header { width: 16, height: 8, components: 3 };
-            camera.publish(Part::new("JPEG".into(), None), header, start + every * n);
+            camera.publish(Part::new("JPEG".into(), None), header, None, start + every * n);
         }
         camera
     }

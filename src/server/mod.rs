@@ -18,6 +18,7 @@ mod snapshot;
 mod status;
 mod stream;
 mod viewers;
+mod wishes;
 
 use std::{
     io,

@@ -13,9 +13,10 @@ use super::{
     Shared,
     connection::Peer,
     health, page, query, reply, snapshot, status,
-    stream::{self, Body, Stream},
+    stream::{Body, Stream},
+    wishes::Wishes,
 };
-use crate::multipart::{Layout, Writer};
+use crate::multipart::Writer;
 
 /// Answers a request.
 pub(super) async fn answer(
@@ -77,23 +78,16 @@ fn other_method(method: &Method) -> Response<Body> {
 }
 
 fn stream(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Response<Body> {
-    let asked = match query::value(request.uri(), "layout").map(str::parse::<Layout>) {
-        Some(Err(())) => return reply::text(StatusCode::BAD_REQUEST, "layout is one of: standard, advance"),
-        Some(Ok(layout)) => Some(layout),
-        None => None,
-    };
-    let fps = match query::value(request.uri(), "fps").map(str::parse::<f64>) {
-        Some(Ok(fps)) if fps >= LEAST_FPS && fps.is_finite() => Some(fps),
-        Some(_) => return reply::text(StatusCode::BAD_REQUEST, "fps is a number of pictures per second, from 0.01 on"),
-        None => None,
-    };
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let layout = stream::layout(asked, user_agent);
+    let Wishes { layout, fps, extra } = match Wishes::read(request.uri(), user_agent) {
+        Ok(wishes) => wishes,
+        Err(why) => return reply::text(StatusCode::BAD_REQUEST, why),
+    };
     if request.method() == Method::HEAD {
         return stream_response(shared, Body::Bytes(Bytes::new()));
     }
     let Ok(place) = shared.camera.viewers.watch(&peer.connection, layout) else { return full() };
-    let writer = Writer::new(&shared.boundary, layout);
+    let writer = Writer::new(&shared.boundary, layout).with_extra(extra);
     let fps = fps.into_iter().chain(shared.max_fps).reduce(f64::min);
     let stream = Stream::new(shared.camera.fanout.subscribe(), writer, layout, fps, peer.drain, place);
     stream_response(shared, Body::Stream(Box::new(stream)))
@@ -116,6 +110,3 @@ fn stream_response(shared: &Shared, body: Body) -> Response<Body> {
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
-
-/// Least rate of a viewer, in pictures per second. Chosen: one picture in 100 s is near no picture at all.
-const LEAST_FPS: f64 = 0.01;

@@ -21,6 +21,11 @@ pub(super) fn captured(element: &gst::Element, segment: &gst::Segment, buffer: &
     now.checked_sub(age)
 }
 
+/// How long ago this Unix time was; none for what is to come.
+pub(super) fn age_of(captured: Duration) -> Option<Duration> {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok()?.checked_sub(captured)
+}
+
 /// How long ago the picture's presentation time was.
 fn age(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
     let segment = segment.downcast_ref::<gst::ClockTime>()?;

@@ -269,7 +269,7 @@ impl MjpegServerSink {
         let (picture, header) = (whole.copy(), whole.header());
         let captured = clock::captured(self.obj().upcast_ref(), &self.obj().segment(), buffer);
         gst::log!(CAT, imp = self, "picture of {} bytes, {}x{}", picture.len(), header.width, header.height);
-        camera.publish(Part::new(picture, captured), header, Instant::now());
+        camera.publish(Part::new(picture, captured), header, captured.and_then(clock::age_of), Instant::now());
         if camera.viewers.count() == 0 {
             self.throttle(buffer);
         }

@@ -1,0 +1,47 @@
+//! What a viewer asks for in the stream's address.
+
+use hyper::Uri;
+
+use super::{query, stream};
+use crate::multipart::Layout;
+
+/// How a viewer wants the stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Wishes {
+    pub(super) layout: Layout,
+    /// Most pictures per second.
+    pub(super) fps: Option<f64>,
+    /// More fields in each part's head.
+    pub(super) extra: bool,
+}
+
+impl Wishes {
+    /// Reads them; what they do not say, the viewer's program decides. The error is a line for people.
+    pub(super) fn read(uri: &Uri, user_agent: Option<&str>) -> Result<Self, &'static str> {
+        let layout = match query::value(uri, "layout").map(str::parse::<Layout>) {
+            Some(Err(())) => return Err("layout is one of: standard, advance"),
+            Some(Ok(layout)) => Some(layout),
+            None => None,
+        };
+        let fps = match query::value(uri, "fps").map(str::parse::<f64>) {
+            Some(Ok(fps)) if fps >= LEAST_FPS && fps.is_finite() => Some(fps),
+            Some(_) => return Err("fps is a number of pictures per second, from 0.01 on"),
+            None => None,
+        };
+        let extra = match query::value(uri, "extra-headers") {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(_) => return Err("extra-headers is one of: 0, 1"),
+        };
+        let layout = match layout {
+            // A head that goes ahead cannot know the picture that follows it.
+            Some(Layout::Advance) if extra => return Err("extra-headers=1 goes with layout=standard only"),
+            None if extra => Layout::Standard,
+            asked => stream::layout(asked, user_agent),
+        };
+        Ok(Self { layout, fps, extra })
+    }
+}
+
+/// Least rate of a viewer, in pictures per second. Chosen: one picture in 100 s is near no picture at all.
+const LEAST_FPS: f64 = 0.01;
