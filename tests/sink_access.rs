@@ -29,6 +29,12 @@ fn nothing_is_shown_to_who_knows_nothing() {
 }
 
 #[test]
+fn a_load_balancer_needs_no_password() {
+    let camera = closed_camera();
+    assert_eq!(get(camera.address(), "/health").head.code(), 200);
+}
+
+#[test]
 fn a_password_or_a_token_opens_everything() {
     let camera = closed_camera();
     // ann:secret
