@@ -211,6 +211,16 @@ fn picture_that_is_asked_for_once_is_the_end() {
 }
 
 #[test]
+fn picture_without_polling_is_a_stream_that_ended() {
+    let camera = Camera::new(|index| (snapshot(index, IMAGE), After::Keep));
+    let source = camera.polled().set("poll-interval", 0u64).play();
+    for index in 0..3 {
+        assert_same(&source.frame(), &jpeg::picture(index), &format!("picture {index}"));
+    }
+    assert!(source.stat("reconnects") >= 2);
+}
+
+#[test]
 fn camera_that_is_busy_now_and_then_is_polled_on() {
     let busy = || b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
     let camera = Camera::new(move |count| match count % 3 {
