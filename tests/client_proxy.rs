@@ -133,3 +133,12 @@ fn proxy_that_is_not_there_is_an_error() {
         source.assert_fails(ResourceError::OpenRead, &[&address, "check host and port in proxy"]);
     }
 }
+
+#[test]
+fn tunnel_without_an_answer_has_a_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the port just bound").to_string();
+    let source = Source::new("https://camera.invalid/").set("proxy", &address);
+    let source = source.set("connect-timeout", 1_000_000_000u64).play();
+    source.assert_fails(ResourceError::OpenRead, &["proxy", "timed out"]);
+}

@@ -193,3 +193,11 @@ fn server_without_tls_is_an_error_that_says_so() {
     let source = Source::playing(&format!("https://{address}/"));
     source.assert_fails(ResourceError::OpenRead, &["no secure connection", "location begins with http:"]);
 }
+
+#[test]
+fn handshake_without_an_answer_has_a_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the port just bound").to_string();
+    let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 1_000_000_000u64).play();
+    source.assert_fails(ResourceError::OpenRead, &[&address, "timed out"]);
+}
