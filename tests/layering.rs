@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("runtime", &[], &["gst", "gst_base", "glib", "gio", "hyper"]),
     ("unix_time", &[], &["gio", "tokio", "hyper"]),
     ("server", &["fanout", "jpeg", "multipart", "http", "runtime", "sync"], &["gst", "gst_base", "glib", "gio"]),
-    ("client", &["jpeg", "multipart", "http"], &["gst", "gst_base", "tokio", "hyper", "hyper_util"]),
+    ("client", &["jpeg", "multipart", "http", "sync"], &["gst", "gst_base", "tokio", "hyper", "hyper_util"]),
     ("sink", &["server", "fanout", "jpeg", "multipart", "sync", "unix_time"], &["tokio", "hyper", "gio"]),
     ("source", &["client", "jpeg", "multipart", "http", "sync", "unix_time"], &["tokio", "hyper"]),
 ];
