@@ -97,11 +97,11 @@ fn chunking_never_changes_the_walk(picture: &[u8], cuts: &[usize]) {
 /// A copy has its tables and else the picture's bytes; what has them is copied as it is.
 fn copies_are_complete_and_else_the_same(picture: &[u8]) {
     let Ok(whole) = check(picture) else { return };
-    let copy = whole.copy();
+    let copy = whole.pieces().concat();
     let again = check(&copy).expect("a copy is whole");
     assert_eq!(again.header(), whole.header());
     assert!(!again.lacks_tables());
-    assert_eq!(again.copy(), copy);
+    assert_eq!(again.pieces().concat(), copy);
     if whole.lacks_tables() {
         let at = (0..picture.len()).find(|at| copy[*at] != picture[*at]).expect("the tables are in between");
         let inserted = copy.len() - picture.len();
@@ -312,11 +312,12 @@ proptest! {
         extra in any::<bool>(), captured in 0..2_000_000_000_000_000_u64, sizes in any_sizes(),
     ) {
         let layout = if advance { Layout::Advance } else { Layout::Standard };
-        let writer = Writer::new(&"frame".parse().expect("a boundary"), layout).with_extra(extra);
+        let boundary = "frame".parse().expect("a boundary");
+        let writer = Writer::new(&boundary, layout).with_extra(extra);
         let captured = stamped.then(|| Duration::from_micros(captured));
         let pictures: Vec<_> = (first..first + count).map(jpeg::picture).collect();
         let told = Extra { number: 1, width: 64, height: 48, latency: captured };
-        let part = |jpeg: &Vec<u8>| Part::new(jpeg.clone().into(), captured).with_extra(told);
+        let part = |jpeg: &Vec<u8>| Part::new(&[jpeg], captured, &boundary).with_extra(told);
         let parts: Vec<_> = pictures.iter().map(part).collect();
         let mut stream = writer.opening().to_vec();
         for part in &parts {

@@ -3,6 +3,8 @@
 //! A picture in Motion-JPEG form (USB webcams, AVI1) leaves out the tables and means those that T.81 gives as an
 //! example. Players of such video know that; browsers and most decoders of single pictures show nothing.
 
+use std::sync::LazyLock;
+
 /// One table: its class and destination, how many codes there are of each length from 1 to 16, and what they stand for.
 struct Table {
     class: u8,
@@ -10,19 +12,20 @@ struct Table {
     values: &'static [u8],
 }
 
-/// Appends a segment with the standard tables.
-pub(super) fn write(out: &mut Vec<u8>) {
-    out.extend([0xff, super::walk::HUFFMAN_TABLES]);
-    out.extend(u16::try_from(LEN - 2).expect("four tables fit into a segment").to_be_bytes());
+/// A segment with the standard tables.
+pub(super) static SEGMENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut segment = vec![0xff, super::walk::HUFFMAN_TABLES];
+    segment.extend(u16::try_from(LEN - 2).expect("four tables fit into a segment").to_be_bytes());
     for Table { class, counts, values } in &STANDARD {
-        out.push(*class);
-        out.extend(counts);
-        out.extend(*values);
+        segment.push(*class);
+        segment.extend(counts);
+        segment.extend(*values);
     }
-}
+    segment
+});
 
 /// Length of the segment: marker, length, and four tables of 12 or 162 values.
-pub(super) const LEN: usize = 4 + 4 * 17 + 2 * 12 + 2 * 162;
+const LEN: usize = 4 + 4 * 17 + 2 * 12 + 2 * 162;
 
 /// Tables K.3 to K.6. Destination 0 is for luminance, 1 for chrominance.
 const STANDARD: [Table; 4] = [
@@ -85,9 +88,7 @@ mod tests {
 
     #[test]
     fn the_segment_has_the_length_it_says() {
-        let mut segment = Vec::new();
-        write(&mut segment);
-        assert_eq!(segment.len(), LEN);
-        assert_eq!(segment[..4], [0xff, 0xc4, 0x01, 0xa2]);
+        assert_eq!(SEGMENT.len(), LEN);
+        assert_eq!(SEGMENT[..4], [0xff, 0xc4, 0x01, 0xa2]);
     }
 }

@@ -3,15 +3,13 @@
 //! [`Walk`] steps over the markers of a picture that arrives in pieces and finds its true end of image (EOI). The
 //! naive search for the bytes `FF D9` ends a picture at the thumbnail that cameras put into its EXIF segment.
 //! [`Header`] is what the frame header says: size and components. [`check`] judges a whole picture, which as [`Whole`]
-//! can be copied complete with the tables that every decoder wants.
+//! is complete with the tables that every decoder wants.
 //!
-//! Nothing here decodes or waits, and only copying allocates. Source: ITU-T T.81 (JPEG), annex B.
+//! Nothing here decodes, copies or waits. Source: ITU-T T.81 (JPEG), annex B.
 
 mod header;
 mod huffman;
 mod walk;
-
-use bytes::Bytes;
 
 pub use header::Header;
 pub use walk::{Damage, Step, Walk};
@@ -33,22 +31,18 @@ impl Whole<'_> {
         self.header
     }
 
-    /// Whether it leaves out its Huffman tables, as the pictures of USB webcams do; [`copy`](Self::copy) puts them in.
+    /// Whether it leaves out its Huffman tables, as the pictures of USB webcams do; [`pieces`](Self::pieces) has them.
     pub fn lacks_tables(&self) -> bool {
         self.tables_missing_at.is_some()
     }
 
-    /// Copies it, with the standard Huffman tables where it has none. All other bytes stay as they are, so the copy of
-    /// a picture that has tables is that picture.
-    pub fn copy(&self) -> Bytes {
-        let Some((before, after)) = self.tables_missing_at.and_then(|at| self.picture.split_at_checked(at)) else {
-            return Bytes::copy_from_slice(self.picture);
-        };
-        let mut copy = Vec::with_capacity(self.picture.len() + huffman::LEN);
-        copy.extend(before);
-        huffman::write(&mut copy);
-        copy.extend(after);
-        copy.into()
+    /// Its bytes, with the standard Huffman tables where it has none. All others stay as they are, so the pieces of a
+    /// picture that has tables are that picture.
+    pub fn pieces(&self) -> [&[u8]; 3] {
+        match self.tables_missing_at.and_then(|at| self.picture.split_at_checked(at)) {
+            Some((before, after)) => [before, &huffman::SEGMENT, after],
+            None => [self.picture, &[], &[]],
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::viewers::{Observer, Places, Viewers};
 use crate::{
     fanout::{Fanout, Repeat},
     jpeg::Header,
-    multipart::{Extra, Part},
+    multipart::{Boundary, Extra, Part},
     sync::lock,
 };
 
@@ -28,6 +28,8 @@ pub struct Picture {
 /// A series of pictures and its viewers.
 #[derive(Debug)]
 pub struct Camera {
+    /// Boundary of the streams.
+    pub boundary: Boundary,
     /// The viewers' way to the pictures.
     pub fanout: Fanout<Arc<Picture>>,
     /// Who watches.
@@ -77,8 +79,9 @@ impl Picture {
 
 impl Camera {
     /// A camera without pictures. The observer is told who comes and goes.
-    pub fn new(places: Places, observer: Observer) -> Self {
+    pub fn new(boundary: Boundary, places: Places, observer: Observer) -> Self {
         Self {
+            boundary,
             fanout: Fanout::new(),
             viewers: Viewers::new(places, observer),
             pictures: AtomicU64::new(0),
@@ -185,10 +188,10 @@ mod tests {
     use crate::fanout::Next;
 
     fn camera_with(count: u32, every: Duration, start: Instant) -> Camera {
-        let camera = Camera::new(Places::default(), Box::new(|_, _| ()));
+        let camera = Camera::new("frame".parse().expect("a valid boundary"), Places::default(), Box::new(|_, _| ()));
         for n in 0..count {
             let header = Header { width: 16, height: 8, components: 3 };
-            camera.publish(Part::new("JPEG".into(), None), header, None, start + every * n);
+            camera.publish(Part::new(&[b"JPEG"], None, &camera.boundary), header, None, start + every * n);
         }
         camera
     }

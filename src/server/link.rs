@@ -111,7 +111,12 @@ impl<T: Write + Unpin> Write for Link<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize, std::io::Error>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        let written = match bufs {
+            // A picture is one slice. That costs the kernel less by send than by writev; and tokio takes a short send,
+            // not a short writev, for a full socket, which spares trying once more.
+            [one] => Pin::new(&mut self.inner).poll_write(cx, one),
+            _ => Pin::new(&mut self.inner).poll_write_vectored(cx, bufs),
+        };
         self.note(written)
     }
 }

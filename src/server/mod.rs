@@ -35,7 +35,7 @@ pub use cors::{AllowedOrigin, OriginError};
 pub use viewers::{Change, Observer, Places, Reason, Viewer, ViewerFigures, Viewers};
 
 use self::access::Access;
-use crate::{multipart::Boundary, runtime};
+use crate::runtime;
 
 /// Where to listen and how to frame.
 #[derive(Clone, Debug)]
@@ -44,8 +44,6 @@ pub struct Config {
     pub host: String,
     /// Port to listen on; 0 is any free one.
     pub port: u16,
-    /// Boundary of the streams.
-    pub boundary: Boundary,
     /// Time after which a peer that takes no byte of those that wait for it is dropped; zero never drops one.
     pub timeout: Duration,
     /// Time without a picture after which the last one is sent again; zero never does.
@@ -111,7 +109,6 @@ pub struct Server {
 /// What every connection shares.
 struct Shared {
     camera: Arc<Camera>,
-    boundary: Boundary,
     timeout: Duration,
     keepalive: Duration,
     max_fps: Option<f64>,
@@ -138,9 +135,9 @@ impl Server {
         })?;
         let (stop, stopping) = watch::channel(None);
         let (done, stopped) = mpsc::channel();
-        let Config { boundary, timeout, keepalive, max_fps, secrets, allow_origin, .. } = config.clone();
+        let Config { timeout, keepalive, max_fps, secrets, allow_origin, .. } = config.clone();
         let access = Access::new(secrets);
-        let shared = Arc::new(Shared { camera, boundary, timeout, keepalive, max_fps, access, allow_origin });
+        let shared = Arc::new(Shared { camera, timeout, keepalive, max_fps, access, allow_origin });
         runtime.spawn(async move {
             let aborted = accept(listener, shared, stopping).await;
             // Nobody listens when the server was dropped without stop().

@@ -91,7 +91,7 @@ fn stream(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Response<
         return stream_response(shared, Body::Bytes(Bytes::new()));
     }
     let Ok(place) = shared.camera.viewers.watch(&peer.connection, layout) else { return full() };
-    let writer = Writer::new(&shared.boundary, layout).with_extra(extra);
+    let writer = Writer::new(&shared.camera.boundary, layout).with_extra(extra);
     let fps = fps.into_iter().chain(shared.max_fps).reduce(f64::min);
     let stream = Stream::new(shared.camera.fanout.subscribe(), writer, layout, fps, peer.drain, place);
     stream_response(shared, Body::Stream(Box::new(stream)))
@@ -108,7 +108,7 @@ fn stream_response(shared: &Shared, body: Body) -> Response<Body> {
     let mut response = reply::with(StatusCode::OK, body);
     // As HTTP/1.0 the end of the connection ends the body: chunks are what many readers of pictures cannot take.
     *response.version_mut() = Version::HTTP_10;
-    let content_type = format!("multipart/x-mixed-replace; boundary={}", shared.boundary);
+    let content_type = format!("multipart/x-mixed-replace; boundary={}", shared.camera.boundary);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(&content_type).expect("a boundary has only token characters"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));

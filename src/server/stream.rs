@@ -49,7 +49,7 @@ struct Pace {
 }
 
 /// What is handed to hyper at once, and by it to one vectored write.
-pub(super) type Piece = Chain<Bytes, Chain<Chain<Bytes, Bytes>, Bytes>>;
+pub(super) type Piece = Chain<Bytes, Bytes>;
 
 enum Phase {
     Opening,
@@ -74,16 +74,10 @@ impl Stream {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         match self.phase {
             Phase::Opening => {
-                // The first delimiter goes out with the response head, picture or not: readers wait for it.
+                // The first delimiter goes out with the response head, picture or not: readers wait for it. It need
+                // not drain first: hyper asks for more at once, and writes all of it together.
                 self.phase = Phase::Running;
-                let opening = self.writer.opening();
-                Poll::Ready(match self.pictures.poll_next(cx) {
-                    Poll::Ready(Next::Item { item, skipped }) => Some(self.picture(opening, item, skipped)),
-                    Poll::Ready(Next::Closed) => self.leave(Reason::Stopped),
-                    Poll::Ready(Next::Ended | Next::Again { .. }) | Poll::Pending => {
-                        Some(piece([opening, Bytes::new(), Bytes::new(), Bytes::new()]))
-                    }
-                })
+                Poll::Ready(Some(piece([Bytes::new(), self.writer.opening()])))
             }
             Phase::Running => {
                 ready!(self.drain.poll_drained());
@@ -94,13 +88,12 @@ impl Stream {
                     }
                 }
                 Poll::Ready(match ready!(self.poll_wanted(cx)) {
-                    Next::Item { item, skipped } => Some(self.picture(Bytes::new(), item, skipped)),
-                    Next::Again { item, .. } => Some(self.picture(Bytes::new(), item, 0)),
+                    Next::Item { item, skipped } => Some(self.picture(item, skipped)),
+                    Next::Again { item, .. } => Some(self.picture(item, 0)),
                     Next::Ended => {
                         self.phase = Phase::Ended;
                         self.place.reason = Reason::Ended;
-                        let [again, closing] = self.writer.closing(self.last.as_ref().map(|last| last.part()));
-                        Some(piece([again, closing, Bytes::new(), Bytes::new()]))
+                        Some(piece(self.writer.closing(self.last.as_ref().map(|last| last.part()))))
                     }
                     Next::Closed => self.leave(Reason::Stopped),
                 })
@@ -120,13 +113,13 @@ impl Stream {
         }
     }
 
-    fn picture(&mut self, before: Bytes, picture: Arc<Picture>, skipped: u64) -> Piece {
+    fn picture(&mut self, picture: Arc<Picture>, skipped: u64) -> Piece {
         if let Some(pace) = &mut self.pace {
             pace.count();
         }
-        let [head, jpeg, after] = self.writer.part(picture.part());
+        let piece = piece(self.writer.part(picture.part()));
         self.last = Some(picture);
-        let piece = piece([before, head, jpeg, after]);
+        self.drain.fill();
         self.place.viewer.count(piece.remaining(), skipped);
         piece
     }
@@ -150,8 +143,8 @@ impl Pace {
     }
 }
 
-fn piece([a, b, c, d]: [Bytes; 4]) -> Piece {
-    a.chain(b.chain(c).chain(d))
+fn piece([a, b]: [Bytes; 2]) -> Piece {
+    a.chain(b)
 }
 
 impl hyper::body::Body for Body {
@@ -161,14 +154,8 @@ impl hyper::body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, Infallible>>> {
         let piece = match &mut *self {
             Body::Bytes(bytes) if bytes.is_empty() => None,
-            Body::Bytes(bytes) => Some(piece([std::mem::take(bytes), Bytes::new(), Bytes::new(), Bytes::new()])),
-            Body::Stream(stream) => {
-                let piece = ready!(stream.poll_piece(cx));
-                if piece.is_some() {
-                    stream.drain.fill();
-                }
-                piece
-            }
+            Body::Bytes(bytes) => Some(piece([Bytes::new(), std::mem::take(bytes)])),
+            Body::Stream(stream) => ready!(stream.poll_piece(cx)),
         };
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }

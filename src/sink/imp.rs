@@ -170,13 +170,13 @@ impl ElementImpl for MjpegServerSink {
 
 impl BaseSinkImpl for MjpegServerSink {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let (config, places) = {
+        let (config, boundary, places) = {
             let settings = lock(&self.settings);
             let config =
                 settings.config().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
-            (config, settings.places())
+            (config, settings.boundary.clone(), settings.places())
         };
-        let camera = Arc::new(Camera::new(places, viewers::observer(self.obj().downgrade())));
+        let camera = Arc::new(Camera::new(boundary, places, viewers::observer(self.obj().downgrade())));
         let server = Server::start(&config, camera.clone())
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
         let address = server.address();
@@ -264,12 +264,13 @@ impl MjpegServerSink {
                 return;
             }
         };
+        let captured = clock::captured(self.obj().upcast_ref(), &self.obj().segment(), buffer);
         // The one copy between pad and socket. Holding on to the buffer instead would let a slow viewer keep the
         // memory that a camera with few buffers needs for its next picture.
-        let (picture, header) = (whole.copy(), whole.header());
-        let captured = clock::captured(self.obj().upcast_ref(), &self.obj().segment(), buffer);
-        gst::log!(CAT, imp = self, "picture of {} bytes, {}x{}", picture.len(), header.width, header.height);
-        camera.publish(Part::new(picture, captured), header, captured.and_then(clock::age_of), Instant::now());
+        let part = Part::new(&whole.pieces(), captured, &camera.boundary);
+        let header = whole.header();
+        gst::log!(CAT, imp = self, "picture of {} bytes, {}x{}", part.jpeg().len(), header.width, header.height);
+        camera.publish(part, header, captured.and_then(clock::age_of), Instant::now());
         if camera.viewers.count() == 0 {
             self.throttle(buffer);
         }

@@ -96,7 +96,6 @@ impl Settings {
         Ok(Config {
             host: self.host.clone(),
             port: self.port,
-            boundary: self.boundary.clone(),
             timeout: self.timeout.into(),
             keepalive: self.keepalive_interval.into(),
             max_fps: (self.max_fps > 0.0).then_some(self.max_fps),
