@@ -166,6 +166,17 @@ fn broken_compression_is_a_loss() {
     assert!(reason.contains("not compressed as it says"), "{reason}");
 }
 
+/// ESP-IDF and Flask call everything text/html that is not given another type.
+#[test]
+fn pictures_that_call_themselves_a_text_are_played() {
+    for content_type in ["text/html; charset=utf-8", "text/plain"] {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n\r\n");
+        let server = ScriptServer::play([vec![send(head), part(&jpeg::picture(0))]]);
+        let source = Source::new(&server.url()).play();
+        assert_same(&source.frame(), &jpeg::picture(0), content_type);
+    }
+}
+
 /// A server that starts up answers so. Without its end, such an answer would be waited for.
 #[test]
 fn answers_without_a_body_are_asked_again() {

@@ -59,7 +59,8 @@ fn secrets_go_to_no_other_port() {
     assert_same(&source.frame(), &jpeg::picture(0), "the picture at the end");
     let request = other.request().head;
     assert!(!request.contains("secret") && !has_field(&request, "authorization"), "{request}");
-    assert!(request.contains("\r\nX-Own: kept\r\n"), "{request}");
+    // Nobody can tell which of the extra headers are secrets.
+    assert!(!request.contains("X-Own"), "{request}");
 }
 
 #[test]

@@ -6,11 +6,12 @@ use super::{
     ClientError, Location, Options,
     connection::{Connection, Read},
     credentials::Answers,
+    location::without_userinfo,
     request::Keep,
     session::limit,
 };
 use crate::{
-    http::{HeadError, ResponseHead},
+    http::{Chunked, HeadError, ResponseHead},
     jpeg,
 };
 
@@ -43,7 +44,7 @@ pub(super) fn ask(
     let mut redirects = 0;
     let mut challenges = 0;
     loop {
-        let answer = send(&location, options, memory, cancellable)?;
+        let mut answer = send(&location, options, memory, cancellable)?;
         let may_answer = options.credentials.is_some() && location.same_origin(&options.location);
         match (answer.head.status(), answer.head.field_value("location")) {
             (301 | 302 | 303 | 307 | 308, Some(target)) => {
@@ -53,7 +54,7 @@ pub(super) fn ask(
                 }
                 let redirected = location.redirected(target).map_err(|_| ClientError::RedirectTarget {
                     url: location.to_string(),
-                    target: target.to_owned(),
+                    target: without_userinfo(target),
                 })?;
                 location = redirected;
             }
@@ -66,7 +67,7 @@ pub(super) fn ask(
             }
             (200..=299, _) => {
                 let media_type = answer.head.media_type();
-                if media_type.is_no_picture() {
+                if media_type.is_no_picture() && !begins_as_pictures(&mut answer, options.timeout)? {
                     let essence = media_type.essence().to_owned();
                     return Err(ClientError::NotPictures { url: location.to_string(), essence });
                 }
@@ -129,6 +130,28 @@ fn response_head(connection: &Connection, timeout: Duration) -> Result<(Response
             Read::Bytes(count) => bytes.extend_from_slice(&space[..count]),
             Read::Idle => return Err(ClientError::Stalled { after: timeout }),
             Read::Closed => return Err(ClientError::Closed),
+        }
+    }
+}
+
+/// Whether a body that calls itself a text begins as pictures do. Some servers leave the type at its default, which is
+/// text/html in ESP-IDF and Flask.
+fn begins_as_pictures(answer: &mut Answer, timeout: Duration) -> Result<bool, ClientError> {
+    let mut space = [0; 1024];
+    loop {
+        let mut data = Vec::new();
+        if answer.head.is_chunked() {
+            Chunked::new().decode(&answer.body, |piece| data.extend_from_slice(piece))?;
+        } else {
+            data.extend_from_slice(&answer.body);
+        }
+        if data.trim_ascii_start().len() >= jpeg::START.len() || answer.body.len() > space.len() {
+            return Ok(is_bare_stream(&data));
+        }
+        match answer.connection.read(&mut space, limit(timeout))? {
+            Read::Bytes(count) => answer.body.extend_from_slice(&space[..count]),
+            Read::Idle => return Err(ClientError::Stalled { after: timeout }),
+            Read::Closed => return Ok(false),
         }
     }
 }

@@ -10,6 +10,9 @@ pub enum ClientError {
     /// The caller cancelled.
     #[error("cancelled")]
     Cancelled,
+    /// The reading thread met a bug.
+    #[error("the reading thread failed; please report what it printed")]
+    Panicked,
     /// The host's name is not known.
     #[error("host {host} is not known: {message}; check the name in {property}")]
     UnknownHost {
@@ -177,12 +180,18 @@ impl ClientError {
             | Self::Redirects { .. }
             | Self::RedirectTarget { .. } => Cause::Lasting,
             Self::Cancelled
+            | Self::Panicked
             | Self::Broken { .. }
             | Self::Stalled { .. }
             | Self::Closed
             | Self::Compressed { .. }
             | Self::Chunked(_) => Cause::Passing,
         }
+    }
+
+    /// Whether the server wants other credentials.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status { status: 401 | 403, .. })
     }
 
     /// When the server wants to be asked again.

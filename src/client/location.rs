@@ -122,9 +122,9 @@ impl std::fmt::Display for Location {
 
 /// A text that should be a URL, as it can be shown to everybody.
 pub(super) fn without_userinfo(text: &str) -> String {
+    // Up to the last @ wherever it stands: a password may hold a slash that should have been written as %2F.
     let start = text.find("//").map_or(0, |at| at + 2);
-    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
-    let host = text[start..end].rfind('@').map_or(start, |at| start + at + 1);
+    let host = text[start..].rfind('@').map_or(start, |at| start + at + 1);
     format!("{}{}", &text[..start], &text[host..])
 }
 
@@ -155,6 +155,14 @@ mod tests {
             ("http://user:pa%40ss@cam/", "http://cam/"),
         ] {
             assert_eq!(Location::parse(text).map(|location| location.to_string()), Ok(shown.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown_even_where_it_makes_the_url_a_wrong_one() {
+        for text in ["http://ann:pa/ss@cam:x/", "http://ann:p#ss@cam:x/", "http://ann:p?ss@cam:x/"] {
+            let error = Location::parse(text).expect_err("it is no URL").to_string();
+            assert!(!error.contains("ann") && !error.contains("ss@") && !error.contains("'pa'"), "{error}");
         }
     }
 

@@ -116,6 +116,7 @@ pub trait Receiver {
 pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, receiver: &R) -> Result<(), ClientError> {
     let mut memory = Memory::default();
     let mut failures = 0;
+    let mut steps = 0;
     let mut reached = false;
     loop {
         let began = Instant::now();
@@ -127,6 +128,9 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
         reached |= frames > 0 || answered && why.cause() == Cause::Passing;
         if frames > 0 {
             failures = 0;
+        }
+        if frames > 0 && began.elapsed() >= STEADY {
+            steps = 0;
         }
         memory.polling = snapshot && !options.poll_interval.is_zero();
         if memory.polling {
@@ -142,9 +146,20 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
             return Err(why);
         }
         // A server may ask for a longer wait, not for a storm.
-        let delay = options.backoff.delay(failures, glib::random_double()).max(why.retry_after().unwrap_or_default());
+        let wrong_password = options.credentials.is_some() && why.is_refusal();
+        let least = if wrong_password { LOCKED_OUT } else { why.retry_after().unwrap_or_default() };
+        let delay = options.backoff.delay(steps, glib::random_double()).max(least);
         failures += 1;
+        steps = steps.saturating_add(1);
         receiver.lost(&why, failures, delay);
         receiver.pause(delay);
     }
 }
+
+/// Time that a stream has to last for the waits to begin anew. Chosen: a server that gives a picture and closes should
+/// not be asked five times a second for ever.
+const STEADY: Duration = Duration::from_secs(5);
+
+/// Wait after a server that played before refuses us. Chosen: cameras lock out who tries a wrong password again and
+/// again.
+const LOCKED_OUT: Duration = Duration::from_secs(30);

@@ -33,11 +33,10 @@ pub(super) enum Keep {
 }
 
 impl Request {
-    /// The same without what is secret to the server that the location names (RFC 9110 15.4).
+    /// What another server than the one that the location names may know (RFC 9110 15.4): which of the extra headers
+    /// hold secrets, nobody can tell.
     pub(super) fn without_secrets(&self) -> Self {
-        let is_secret = |name: &str| SECRET_FIELDS.iter().any(|secret| secret.eq_ignore_ascii_case(name));
-        let extra_headers = self.extra_headers.iter().filter(|(name, _)| !is_secret(name)).cloned().collect();
-        Self { user_agent: self.user_agent.clone(), extra_headers, cookies: Vec::new() }
+        Self { user_agent: self.user_agent.clone(), ..Self::default() }
     }
 
     /// The bytes of a request for `location`.
@@ -84,9 +83,6 @@ impl Request {
         head + "\r\n"
     }
 }
-
-/// Fields that say who asks.
-const SECRET_FIELDS: [&str; 2] = ["Authorization", "Cookie"];
 
 #[cfg(test)]
 mod tests {

@@ -64,14 +64,19 @@ pub(super) fn run<R: Receiver>(
         receiver.connected(&connection.peer());
     }
     let mut body = Body::new(options, &head, receiver);
-    let why = body.receive(&first, &connection, options.timeout);
-    let whole = body.has_ended();
+    let mut why = body.receive(&first, &connection, options.timeout);
+    // What came beyond its end would be taken for the next answer.
+    let clean = body.has_ended() && body.length.is_none_or(|length| length == body.bytes);
+    let searched = body.bytes;
     let mut pictures = body.pictures;
     pictures.reader.finish(receiver.stamp());
     pictures.hand_on();
     let snapshot = why == ClientError::Closed && pictures.frames == 1 && pictures.reader.delimiter().is_none();
-    if snapshot && whole {
+    if snapshot && clean {
         memory.kept = Some((location, connection));
+    }
+    if why == ClientError::Closed && pictures.frames == 0 && searched > 0 && pictures.reader.delimiter().is_none() {
+        why = ClientError::NoPicture { searched };
     }
     Ended { why, answered: true, frames: pictures.frames, snapshot }
 }
@@ -159,7 +164,9 @@ impl<'a, R: Receiver> Body<'a, R> {
     /// Whether all bytes of a single picture are in. A stream is not measured by its Content-Length: cameras send
     /// -1 or 9999999 there.
     fn has_ended(&self) -> bool {
-        let whole = self.length == Some(self.bytes) || self.coding.as_ref().is_some_and(Coding::is_whole);
+        // Some send a line end behind a picture that its length does not count.
+        let exceeded = self.pictures.frames == 1 && self.length.is_some_and(|length| length < self.bytes);
+        let whole = self.length == Some(self.bytes) || exceeded || self.coding.as_ref().is_some_and(Coding::is_whole);
         whole && self.pictures.frames <= 1 && self.pictures.reader.delimiter().is_none()
     }
 

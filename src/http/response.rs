@@ -108,7 +108,7 @@ impl ResponseHead {
 
     /// `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`.
     fn status_line(line: &[u8]) -> Option<Self> {
-        let line = String::from_utf8_lossy(line);
+        let line = printable(line);
         let mut words = line.trim().splitn(3, ' ');
         let protocol = words.next()?.to_ascii_uppercase();
         if protocol != "ICY" && !protocol.starts_with("HTTP/") {
@@ -120,7 +120,7 @@ impl ResponseHead {
     }
 
     fn field(&mut self, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
+        let text = printable(line);
         if text.starts_with([' ', '\t']) {
             // RFC 9112 5.2: a folded line continues the one before.
             if let Some((_, value)) = self.fields.last_mut() {
@@ -154,6 +154,11 @@ impl<'a> Iterator for Lines<'a> {
         let line = &rest[..end];
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
+}
+
+/// A line as text that can go anywhere: control characters, which could end a C string or steer a terminal, are blanks.
+fn printable(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn not_http(first: &[u8]) -> HeadError {
@@ -208,6 +213,13 @@ mod tests {
             parsed("HTTP/1.1 401 No\r\nWWW-Authenticate: Digest\r\n realm=\"x\"\r\nwww-authenticate: Basic\r\n\r\n");
         let values: Vec<_> = head.field_values("WWW-Authenticate").collect();
         assert_eq!(values, ["Digest realm=\"x\"", "Basic"]);
+    }
+
+    #[test]
+    fn control_characters_are_blanks() {
+        let head = parsed("HTTP/1.1 503 Bu\0sy\x1b[31m\r\nLocation: /\0\r\nA:\tb\r\n\r\n");
+        assert_eq!((head.status(), head.reason()), (503, "Bu sy [31m"));
+        assert_eq!((head.field_value("location"), head.field_value("a")), (Some("/"), Some("b")));
     }
 
     #[test]

@@ -92,7 +92,8 @@ impl Access {
         if self.secrets.is_open() {
             return Ok(());
         }
-        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let authorization = request.headers().get(AUTHORIZATION).map(with_scheme);
+        let authorization = authorization.as_deref();
         let token = query::value(request.uri(), "token").map(str::as_bytes);
         if self.is_right(authorization, token) {
             lock(&self.failures).remove(&from);
@@ -126,6 +127,16 @@ impl Access {
     }
 }
 
+/// The value of Authorization, its scheme written as we compare it: case does not matter there (RFC 9110 11.1).
+fn with_scheme(value: &HeaderValue) -> Vec<u8> {
+    let value = value.as_bytes();
+    match value.iter().position(|b| *b == b' ') {
+        Some(end) if value[..end].eq_ignore_ascii_case(b"basic") => [b"Basic", &value[end..]].concat(),
+        Some(end) if value[..end].eq_ignore_ascii_case(b"bearer") => [b"Bearer", &value[end..]].concat(),
+        _ => value.to_vec(),
+    }
+}
+
 fn same(given: Option<&[u8]>, wanted: Option<String>) -> bool {
     match (given, wanted) {
         (Some(given), Some(wanted)) => given.ct_eq(wanted.as_bytes()).into(),
@@ -137,7 +148,7 @@ const BASIC: &str = "Basic realm=\"camera\", charset=\"UTF-8\"";
 const BEARER: &str = "Bearer realm=\"camera\"";
 
 /// Wait after the first wrong answer, doubled with each, and the longest. Chosen: nobody who mistypes notices the
-/// first; at the longest a guesser tries 17 000 times a day.
+/// first, and a guesser needs a connection for each guess under way.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -172,6 +183,8 @@ mod tests {
         for (target, authorization) in [
             ("/stream", Some("Basic YW5uOnA6dw==")),
             ("/stream", Some("Bearer t0ken")),
+            ("/stream", Some("basic YW5uOnA6dw==")),
+            ("/stream", Some("BEARER t0ken")),
             ("/stream?layout=standard&token=t0ken", None),
             ("/?token=t0ken", Some("Basic d3Jvbmc=")),
         ] {

@@ -132,7 +132,7 @@ impl Stream {
 
 impl Pace {
     fn new(fps: f64) -> Self {
-        Self { interval: Duration::from_secs_f64(1.0 / fps), due: Box::pin(sleep_until(Instant::now())) }
+        Self { interval: Duration::from_secs_f64(1.0 / fps.max(LEAST_FPS)), due: Box::pin(sleep_until(Instant::now())) }
     }
 
     /// A picture goes out. The next is due one interval after this one was, so that the rate is right on average; a
@@ -176,3 +176,6 @@ impl hyper::body::Body for Body {
 pub(super) fn layout(asked: Option<Layout>, user_agent: Option<&str>) -> Layout {
     asked.or_else(|| user_agent.map(Layout::for_user_agent)).unwrap_or_default()
 }
+
+/// Least rate of a viewer, in pictures per second. Chosen: one picture in 100 s is near no picture at all.
+pub(super) const LEAST_FPS: f64 = 0.01;

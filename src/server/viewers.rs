@@ -59,6 +59,8 @@ pub(super) struct Full;
 /// The connections of one server, and the viewers among them.
 pub struct Viewers {
     places: Places,
+    /// Connections beyond this would take the descriptors that the application needs for itself.
+    most_connections: usize,
     connections: Mutex<Slab<Arc<Connection>>>,
     viewers: Mutex<Slab<Arc<Viewer>>>,
     last_id: AtomicU64,
@@ -135,6 +137,7 @@ impl Viewers {
     pub(super) fn new(places: Places, observer: Observer) -> Arc<Self> {
         Arc::new(Self {
             places,
+            most_connections: descriptors() / 2,
             connections: Mutex::default(),
             viewers: Mutex::default(),
             last_id: AtomicU64::new(0),
@@ -170,7 +173,9 @@ impl Viewers {
         let key = {
             let mut connections = lock(&self.connections);
             let same = connections.iter().filter(|(_, other)| other.ip() == peer.ip()).count();
-            if self.places.per_address > 0 && same >= self.places.per_address {
+            if connections.len() >= self.most_connections
+                || self.places.per_address > 0 && same >= self.places.per_address
+            {
                 return Err(Full);
             }
             connections.insert(connection.clone())
@@ -329,6 +334,16 @@ impl std::fmt::Display for Reason {
         })
     }
 }
+
+/// How many descriptors the process may have open; proc(5). Read at each start, as an application may raise its limit.
+fn descriptors() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(DESCRIPTORS)
+}
+
+/// Descriptors where the system does not tell: Linux's and most others' default.
+const DESCRIPTORS: usize = 1024;
 
 /// Least time without a byte after which a viewer has to give up its place to another one. Chosen: a viewer on a poor
 /// link stands still for less.

@@ -2,7 +2,10 @@
 
 use hyper::Uri;
 
-use super::{query, stream};
+use super::{
+    query,
+    stream::{self, LEAST_FPS},
+};
 use crate::multipart::Layout;
 
 /// How a viewer wants the stream.
@@ -42,6 +45,3 @@ impl Wishes {
         Ok(Self { layout, fps, extra })
     }
 }
-
-/// Least rate of a viewer, in pictures per second. Chosen: one picture in 100 s is near no picture at all.
-const LEAST_FPS: f64 = 0.01;

@@ -7,7 +7,7 @@ use gst::prelude::*;
 use crate::unix_time;
 
 /// The Unix time at which a picture was captured: what its reference timestamp says, else its presentation time as the
-/// element's clock counts it, else now. Never later than now.
+/// element's clock counts it, else now.
 pub(super) fn captured(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
     let reference = buffer
         .iter_meta::<gst::ReferenceTimestampMeta>()

@@ -81,17 +81,7 @@ impl ObjectImpl for MjpegServerSink {
                 let port: i32 = value.get().expect("GObject has checked the type");
                 settings.port = u16::try_from(port).expect("GObject has checked the range");
             }
-            PROP_BOUNDARY => {
-                let text: Option<String> = value.get().expect("GObject has checked the type");
-                match text.as_deref().unwrap_or_default().parse() {
-                    Ok(boundary) => settings.boundary = boundary,
-                    Err(error) => {
-                        let old = settings.boundary.clone();
-                        drop(settings);
-                        gst::warning!(CAT, imp = self, "boundary {text:?} is refused, {old} stays: {error}");
-                    }
-                }
-            }
+            PROP_BOUNDARY => settings.boundary = value.get().expect("GObject has checked the type"),
             PROP_IDLE_THROTTLE => settings.idle_throttle = value.get().expect("GObject has checked the type"),
             PROP_TIMEOUT => settings.timeout = time(value),
             PROP_KEEPALIVE_INTERVAL => settings.keepalive_interval = time(value),
@@ -118,7 +108,7 @@ impl ObjectImpl for MjpegServerSink {
             PROP_HOST => lock(&self.settings).host.to_value(),
             PROP_PORT => i32::from(lock(&self.settings).port).to_value(),
             PROP_CURRENT_PORT => i32::from(self.current_port()).to_value(),
-            PROP_BOUNDARY => lock(&self.settings).boundary.as_str().to_value(),
+            PROP_BOUNDARY => lock(&self.settings).boundary.to_value(),
             PROP_IDLE_THROTTLE => lock(&self.settings).idle_throttle.to_value(),
             PROP_LIVE_SYNC => lock(&self.settings).live_sync.to_value(),
             PROP_TIMEOUT => lock(&self.settings).timeout.nseconds().to_value(),
@@ -170,12 +160,11 @@ impl ElementImpl for MjpegServerSink {
 
 impl BaseSinkImpl for MjpegServerSink {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let (config, boundary, places) = {
-            let settings = lock(&self.settings);
-            let config =
-                settings.config().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
-            (config, settings.boundary.clone(), settings.places())
-        };
+        let settings = lock(&self.settings).clone();
+        let refused = |error| gst::error_msg!(gst::ResourceError::Settings, ("{error}"));
+        let config = settings.config().map_err(refused)?;
+        let boundary = settings.boundary().map_err(refused)?;
+        let places = settings.places();
         let camera = Arc::new(Camera::new(boundary, places, viewers::observer(self.obj().downgrade())));
         let server = Server::start(&config, camera.clone())
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
@@ -285,6 +274,10 @@ impl MjpegServerSink {
         let segment = segment.downcast_ref::<gst::ClockTime>();
         if let Some(running_time) = segment.and_then(|segment| segment.to_running_time(buffer.pts()?)) {
             throttle::begin(self.obj().sink_pad(), running_time);
+            // Somebody may have come in the meantime.
+            if self.camera().is_some_and(|camera| camera.viewers.count() > 0) {
+                throttle::end(self.obj().sink_pad());
+            }
         }
     }
 

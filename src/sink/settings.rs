@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use glib::prelude::*;
 
 use crate::{
-    multipart::Boundary,
+    multipart::{Boundary, BoundaryError},
     server::{Config, OriginError, Places, Secrets, TokenError},
 };
 
@@ -44,7 +44,7 @@ const DEFAULT_KEEPALIVE_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(
 pub(super) struct Settings {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) boundary: Boundary,
+    pub(super) boundary: Option<String>,
     pub(super) live_sync: bool,
     pub(super) idle_throttle: bool,
     pub(super) timeout: gst::ClockTime,
@@ -68,6 +68,9 @@ pub(super) enum SettingsError {
     /// The origin is none.
     #[error(transparent)]
     Origin(#[from] OriginError),
+    /// The boundary is none.
+    #[error("boundary: {0}")]
+    Boundary(#[from] BoundaryError),
 }
 
 impl Default for Settings {
@@ -75,7 +78,7 @@ impl Default for Settings {
         Self {
             host: DEFAULT_HOST.to_owned(),
             port: DEFAULT_PORT,
-            boundary: DEFAULT_BOUNDARY.parse().expect("the default boundary is valid"),
+            boundary: Some(DEFAULT_BOUNDARY.to_owned()),
             live_sync: DEFAULT_LIVE_SYNC,
             idle_throttle: DEFAULT_IDLE_THROTTLE,
             timeout: DEFAULT_TIMEOUT,
@@ -102,6 +105,10 @@ impl Settings {
             secrets: self.secrets()?,
             allow_origin: given(&self.allow_origin).map(str::parse).transpose()?,
         })
+    }
+
+    pub(super) fn boundary(&self) -> Result<Boundary, SettingsError> {
+        Ok(given(&self.boundary).unwrap_or(DEFAULT_BOUNDARY).parse()?)
     }
 
     fn secrets(&self) -> Result<Secrets, TokenError> {

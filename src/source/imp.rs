@@ -1,6 +1,7 @@
 //! Glue between PushSrc and the client: properties to options, pictures to buffers, errors to messages.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, LazyLock, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -17,6 +18,7 @@ use gst_base::{
 };
 
 use super::{
+    latency::Latency,
     message,
     queue::{Picture, Queue, Taken},
     receiver::ToElement,
@@ -25,7 +27,7 @@ use super::{
     timing::Timing,
 };
 use crate::{
-    client::{self, Location},
+    client::{self, ClientError, Location},
     jpeg::Header,
     sync::lock,
     unix_time,
@@ -65,6 +67,7 @@ struct Started {
 struct Output {
     header: Option<Header>,
     timing: Timing,
+    latency: Latency,
 }
 
 #[glib::object_subclass]
@@ -135,7 +138,7 @@ impl BaseSrcImpl for MjpegClientSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let options = settings.options().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
-        *lock(&self.output) = Output { header: None, timing: Timing::new(settings.timestamp_mode) };
+        *lock(&self.output) = Output { timing: Timing::new(settings.timestamp_mode), ..Output::default() };
         self.latency.store(0, Ordering::Relaxed);
 
         let capacity = usize::try_from(settings.max_queued_frames).unwrap_or(usize::MAX);
@@ -145,7 +148,11 @@ impl BaseSrcImpl for MjpegClientSrc {
         let to_element = ToElement { element: self.obj().downgrade(), queue: queue.clone(), stats: stats.clone() };
         let thread = thread::Builder::new().name("mjpegclientsrc".into()).spawn({
             let (cancellable, queue) = (cancellable.clone(), queue.clone());
-            move || queue.end(client::run(&options, &cancellable, &to_element))
+            move || {
+                let run = AssertUnwindSafe(|| client::run(&options, &cancellable, &to_element));
+                // A panic is a bug of ours; waiting for ever would hide it.
+                queue.end(catch_unwind(run).unwrap_or(Err(ClientError::Panicked)));
+            }
         });
         let thread = thread.map_err(|error| {
             gst::error_msg!(gst::ResourceError::Failed, ("the system gives no thread to read with: {error}"))
@@ -202,7 +209,7 @@ impl PushSrcImpl for MjpegClientSrc {
         let Some(queue) = self.queue() else { return Err(gst::FlowError::Flushing) };
         match queue.take(Instant::now) {
             Taken::Picture(picture) => self.buffer(picture).map(CreateSuccess::NewBuffer),
-            Taken::Flushing | Taken::Ended(Err(client::ClientError::Cancelled)) => Err(gst::FlowError::Flushing),
+            Taken::Flushing | Taken::Ended(Err(ClientError::Cancelled)) => Err(gst::FlowError::Flushing),
             Taken::Ended(Ok(())) => Err(gst::FlowError::Eos),
             Taken::Ended(Err(error)) => {
                 self.post_error_message(message::error(&error));
@@ -279,12 +286,7 @@ impl MjpegClientSrc {
 
     /// Sinks show a picture at its time plus the latency; a transfer that takes longer would make it late.
     fn reckon_latency(&self, transfer: gst::ClockTime) {
-        let reckoned = gst::ClockTime::from_nseconds(self.latency.load(Ordering::Relaxed));
-        if transfer <= reckoned.max(LATENCY_STEP) || reckoned >= MAX_LATENCY {
-            return;
-        }
-        let steps = transfer.nseconds().div_ceil(LATENCY_STEP.nseconds());
-        let latency = (LATENCY_STEP * steps).min(MAX_LATENCY);
+        let Some(latency) = lock(&self.output).latency.reckon(transfer) else { return };
         self.latency.store(latency.nseconds(), Ordering::Relaxed);
         gst::info!(CAT, imp = self, "pictures take up to {latency} to come in");
         let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
@@ -305,10 +307,3 @@ impl MjpegClientSrc {
         stats.structure(skipped, Instant::now())
     }
 }
-
-/// Latency is reported in such steps, so that it does not change with every picture; a transfer of one step needs
-/// none, as video sinks forgive 20 ms.
-const LATENCY_STEP: gst::ClockTime = gst::ClockTime::from_mseconds(10);
-
-/// Longest latency reported. Chosen: on a link that takes longer for a picture, late is what pictures are.
-const MAX_LATENCY: gst::ClockTime = gst::ClockTime::from_seconds(1);

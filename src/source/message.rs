@@ -48,6 +48,7 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
             gst::error_msg!(StreamError::WrongType, ("{cause}"))
         }
         ClientError::Cancelled
+        | ClientError::Panicked
         | ClientError::Broken { .. }
         | ClientError::Stalled { .. }
         | ClientError::Closed

@@ -30,6 +30,7 @@
 use gst::prelude::*;
 
 mod imp;
+mod latency;
 mod message;
 mod queue;
 mod receiver;

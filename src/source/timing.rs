@@ -40,7 +40,7 @@ impl Timing {
         let stamp = i64::try_from(unix.or_else(|| unix_time::decimal(timestamp))?).ok()?;
         let now = i64::try_from(arrived.nseconds()).ok()?.checked_sub(stamp)?;
         let offset = match self.offset {
-            Some(offset) if (now - offset).abs() < MAX_DELAY => {
+            Some(offset) if now.abs_diff(offset) < MAX_DELAY => {
                 // The least delay is the network's own; rising slowly follows a server whose clock runs slow.
                 if now < offset { now } else { offset + (now - offset) / FOLLOW }
             }
@@ -53,7 +53,7 @@ impl Timing {
 }
 
 /// Delay beyond which the server's time counts as set anew, in nanoseconds. Chosen: no picture of use is later.
-const MAX_DELAY: i64 = 2_000_000_000;
+const MAX_DELAY: u64 = 2_000_000_000;
 
 /// Part of a longer delay by which the offset follows. Chosen: at 30 pictures a second it follows a lasting change
 /// within half a minute and smooths what one picture does.
@@ -97,6 +97,14 @@ mod tests {
         let times = [(1000, "7000"), (1100, "0.1"), (1200, "0.2")]
             .map(|(arrived, stamp)| timing.pts(ms(arrived), ms(arrived), Some(stamp)));
         assert_eq!(times, [ms(1000), ms(1100), ms(1200)]);
+    }
+
+    #[test]
+    fn stamps_as_far_apart_as_can_be_are_taken_for_a_clock_that_was_set() {
+        let mut timing = Timing::new(TimestampMode::Server);
+        let times = [(1000, "9223372036.854775807"), (1300, "0"), (1400, "9223372036.854775807")]
+            .map(|(arrived, stamp)| timing.pts(ms(arrived), ms(arrived), Some(stamp)));
+        assert_eq!(times, [ms(1000), ms(1300), ms(1400)]);
     }
 
     #[test]
