@@ -1,17 +1,41 @@
 //! One connection, from accept to its end.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::{
     Shared,
     link::{Drain, Link},
     routes,
-    viewers::{Connection, ConnectionPlace},
+    viewers::{ConnectionPlace, Reason},
 };
+use crate::sync::lock;
+
+/// One connection, as far as others have to know of it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    peer: SocketAddr,
+    began: Instant,
+    /// Since when, in milliseconds after `began`, the peer has taken no byte of those that wait for it.
+    waiting_since: AtomicU64,
+    waits: AtomicBool,
+    leave: Notify,
+    reason: Mutex<Option<Reason>>,
+}
 
 /// Serves one connection until its peer or the server ends it.
 pub(super) async fn serve(
@@ -48,6 +72,76 @@ pub(super) async fn serve(
 pub(super) struct Peer {
     pub(super) connection: Arc<Connection>,
     pub(super) drain: Drain,
+}
+
+impl Connection {
+    pub(super) fn new(peer: SocketAddr) -> Self {
+        Self {
+            peer,
+            began: Instant::now(),
+            waiting_since: AtomicU64::new(0),
+            waits: AtomicBool::new(false),
+            leave: Notify::new(),
+            reason: Mutex::new(None),
+        }
+    }
+
+    /// The peer's address.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// When it began.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Why it has to end, once it has.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        *lock(&self.reason)
+    }
+
+    /// The peer's address, the same whether it came by IPv4 or by IPv4 within IPv6.
+    pub(super) fn ip(&self) -> IpAddr {
+        self.peer.ip().to_canonical()
+    }
+
+    /// The kernel took bytes: the peer reads.
+    pub(super) fn progress(&self) {
+        self.waits.store(false, Ordering::Relaxed);
+    }
+
+    /// The kernel takes no more bytes until the peer has read some. Having waited before does not begin anew.
+    pub(super) fn waits(&self) {
+        if !self.waits.load(Ordering::Relaxed) {
+            let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.waiting_since.store(since, Ordering::Relaxed);
+            self.waits.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends the connection.
+    pub(super) fn leave(&self, reason: Reason) {
+        lock(&self.reason).get_or_insert(reason);
+        self.leave.notify_one();
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        lock(&self.reason).is_some()
+    }
+
+    /// Returns when the connection has to end.
+    pub(super) async fn leaving(&self) {
+        self.leave.notified().await;
+    }
+
+    pub(super) fn stalled_for(&self, now: Instant) -> Duration {
+        if !self.waits.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        let since = Duration::from_millis(self.waiting_since.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.began).saturating_sub(since)
+    }
 }
 
 /// Time for a request head to come in whole; without it hyper keeps half a request for ever. Chosen near what go2rtc

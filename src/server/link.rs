@@ -12,7 +12,7 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::viewers::Connection;
+use super::connection::Connection;
 
 /// Wraps a connection's stream. hyper flushes it when, and only when, its own buffer is empty; a stream body asks
 /// [`Drain`] and answers only then, so that at most one picture waits in the process for each viewer. hyper alone

@@ -31,12 +31,13 @@ pub(super) enum Body {
 
 /// A stream of pictures for one viewer: the newest one whenever the last has left for the kernel, each in one write.
 pub(super) struct Stream {
+    /// Stands first to be dropped first: who waits for the last reader to go may then count the viewers.
+    place: ViewerPlace,
     pictures: Reader<Arc<Picture>>,
     writer: Writer,
     layout: Layout,
     drain: Drain,
     pace: Option<Pace>,
-    place: ViewerPlace,
     phase: Phase,
     last: Option<Arc<Picture>>,
 }

@@ -1,16 +1,18 @@
 //! Who is connected, who watches, and how each of them gets on.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use slab::Slab;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
+
+use super::connection::Connection;
 
 use crate::{multipart::Layout, sync::lock};
 
@@ -65,18 +67,6 @@ pub struct Viewers {
     viewers: Mutex<Slab<Arc<Viewer>>>,
     last_id: AtomicU64,
     observer: Observer,
-}
-
-/// One connection, as far as others have to know of it.
-#[derive(Debug)]
-pub(super) struct Connection {
-    peer: SocketAddr,
-    began: Instant,
-    /// Since when, in milliseconds after `began`, the peer has taken no byte of those that wait for it.
-    waiting_since: AtomicU64,
-    waits: AtomicBool,
-    leave: Notify,
-    reason: Mutex<Option<Reason>>,
 }
 
 /// One viewer of the stream.
@@ -216,61 +206,6 @@ impl Viewers {
     }
 }
 
-impl Connection {
-    fn new(peer: SocketAddr) -> Self {
-        Self {
-            peer,
-            began: Instant::now(),
-            waiting_since: AtomicU64::new(0),
-            waits: AtomicBool::new(false),
-            leave: Notify::new(),
-            reason: Mutex::new(None),
-        }
-    }
-
-    /// The peer's address, the same whether it came by IPv4 or by IPv4 within IPv6.
-    pub(super) fn ip(&self) -> IpAddr {
-        self.peer.ip().to_canonical()
-    }
-
-    /// The kernel took bytes: the peer reads.
-    pub(super) fn progress(&self) {
-        self.waits.store(false, Ordering::Relaxed);
-    }
-
-    /// The kernel takes no more bytes until the peer has read some. Having waited before does not begin anew.
-    pub(super) fn waits(&self) {
-        if !self.waits.load(Ordering::Relaxed) {
-            let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.waiting_since.store(since, Ordering::Relaxed);
-            self.waits.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Ends the connection.
-    fn leave(&self, reason: Reason) {
-        lock(&self.reason).get_or_insert(reason);
-        self.leave.notify_one();
-    }
-
-    fn is_leaving(&self) -> bool {
-        lock(&self.reason).is_some()
-    }
-
-    /// Returns when the connection has to end.
-    pub(super) async fn leaving(&self) {
-        self.leave.notified().await;
-    }
-
-    fn stalled_for(&self, now: Instant) -> Duration {
-        if !self.waits.load(Ordering::Relaxed) {
-            return Duration::ZERO;
-        }
-        let since = Duration::from_millis(self.waiting_since.load(Ordering::Relaxed));
-        now.saturating_duration_since(self.began).saturating_sub(since)
-    }
-}
-
 impl Viewer {
     fn new(id: u64, layout: Layout, connection: Arc<Connection>) -> Self {
         let (pictures, skipped, bytes) = Default::default();
@@ -284,7 +219,7 @@ impl Viewer {
 
     /// Its address.
     pub fn peer(&self) -> SocketAddr {
-        self.connection.peer
+        self.connection.peer()
     }
 
     /// Counts a picture handed out to it, and those before that it did not get.
@@ -297,12 +232,12 @@ impl Viewer {
     fn figures(&self, now: Instant) -> ViewerFigures {
         ViewerFigures {
             id: self.id,
-            peer: self.connection.peer,
+            peer: self.connection.peer(),
             layout: self.layout,
             pictures: self.pictures.load(Ordering::Relaxed),
             skipped: self.skipped.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
-            connected_for: now.saturating_duration_since(self.connection.began),
+            connected_for: now.saturating_duration_since(self.connection.began()),
             stalled_for: self.connection.stalled_for(now),
         }
     }
@@ -317,7 +252,7 @@ impl Drop for ConnectionPlace {
 impl Drop for ViewerPlace {
     fn drop(&mut self) {
         lock(&self.viewers.viewers).remove(self.key);
-        let reason = lock(&self.viewer.connection.reason).unwrap_or(self.reason);
+        let reason = self.viewer.connection.reason().unwrap_or(self.reason);
         (self.viewers.observer)(&self.viewer, Change::Removed(reason));
     }
 }
@@ -373,7 +308,7 @@ mod tests {
         tokio::time::advance(EVICT_AFTER).await;
         let _third = viewers.watch(&connections[2].connection, Layout::Standard).expect("a place");
         connections[0].connection.leaving().await;
-        assert_eq!(*lock(&first.viewer.connection.reason), Some(Reason::Evicted));
+        assert_eq!(first.viewer.connection.reason(), Some(Reason::Evicted));
     }
 
     #[tokio::test(start_paused = true)]
