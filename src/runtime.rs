@@ -20,6 +20,6 @@ pub fn handle() -> io::Result<Handle> {
         .map(|runtime| runtime.handle().clone())
 }
 
-/// Threads that serve viewers. One serves 1000 viewers at 30 pictures a second (measured with a prototype,
+/// Threads that serve viewers. One serves 1000 viewers at 30 pictures a second (`benches/serve`,
 /// docs/design.md); more only add the cost of handing tasks from one to the other.
 const WORKERS: usize = 1;

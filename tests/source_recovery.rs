@@ -214,3 +214,15 @@ fn eos_on_close_takes_a_reset_for_a_loss() {
     assert_same(&source.frame(), &second, "the picture after");
     source.assert_ends();
 }
+
+/// Cameras lock out who tries a wrong password again and again.
+#[test]
+fn a_password_that_is_refused_later_is_not_tried_again_soon() {
+    let playing = vec![head(), part(&jpeg::picture(0)), Step::Close];
+    let server = ScriptServer::play([playing, answer("401 Unauthorized")]);
+    let source = Source::new(&server.url()).set("user-id", "user").set("user-pw", "old").hasty().play();
+    assert_same(&source.frame(), &jpeg::picture(0), "the picture before");
+    let delays: Vec<gst::ClockTime> = (0..3).filter_map(|_| source.change().get("delay").ok()).collect();
+    assert!(delays[0] < gst::ClockTime::SECOND, "{delays:?}");
+    assert!(delays[1] >= gst::ClockTime::from_seconds(30), "{delays:?}");
+}
