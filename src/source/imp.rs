@@ -145,7 +145,12 @@ impl BaseSrcImpl for MjpegClientSrc {
         let queue = Arc::new(Queue::new(settings.leaky_type, capacity));
         let stats = Arc::new(Stats::default());
         let cancellable = gio::Cancellable::new();
-        let to_element = ToElement { element: self.obj().downgrade(), queue: queue.clone(), stats: stats.clone() };
+        let to_element = ToElement {
+            element: self.obj().downgrade(),
+            queue: queue.clone(),
+            stats: stats.clone(),
+            warned: Mutex::default(),
+        };
         let thread = thread::Builder::new().name("mjpegclientsrc".into()).spawn({
             let (cancellable, queue) = (cancellable.clone(), queue.clone());
             move || {

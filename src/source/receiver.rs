@@ -1,7 +1,7 @@
 //! The reading thread's way into the element.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -11,6 +11,7 @@ use super::{MjpegClientSrc, imp::CAT, message, queue::Queue, stats::Stats};
 use crate::{
     client::{ClientError, Framing, Receiver},
     multipart::Event,
+    sync::lock,
     unix_time,
 };
 
@@ -20,6 +21,8 @@ pub(super) struct ToElement {
     pub(super) element: glib::WeakRef<MjpegClientSrc>,
     pub(super) queue: Arc<Queue>,
     pub(super) stats: Arc<Stats>,
+    /// When the last warning was posted.
+    pub(super) warned: Mutex<Option<Instant>>,
 }
 
 impl Receiver for ToElement {
@@ -87,7 +90,7 @@ impl Receiver for ToElement {
         });
         let Some(element) = self.element.upgrade() else { return };
         let _ = element.post_message(message::reconnecting(&element, cause, attempt, delay));
-        if attempt.is_power_of_two() {
+        if attempt.is_power_of_two() && self.may_warn(attempt, Instant::now()) {
             // A user of gst-launch should read it, but not every two seconds all night.
             gst::element_warning!(
                 element,
@@ -101,3 +104,19 @@ impl Receiver for ToElement {
         self.queue.pause(delay);
     }
 }
+
+impl ToElement {
+    /// Whether a warning is due: a stream that is lost after each picture begins with attempt 1 each time.
+    fn may_warn(&self, attempt: u32, now: Instant) -> bool {
+        let mut warned = lock(&self.warned);
+        let again = warned.is_some_and(|last| now.saturating_duration_since(last) < WARN_AGAIN);
+        if attempt == 1 && again {
+            return false;
+        }
+        *warned = Some(now);
+        true
+    }
+}
+
+/// Least time between two warnings of a first attempt. Chosen: often enough to see that it still happens.
+const WARN_AGAIN: Duration = Duration::from_secs(10);
