@@ -79,7 +79,9 @@ fn the_status_says_what_happens() {
     let camera = Camera::live();
     let empty: Value = serde_json::from_slice(&get(camera.address(), "/status").body).expect("JSON");
     let nothing = json!({"pictures": 0, "bytes": 0, "damaged": 0, "viewers": 0, "rate": 0.0, "age": null,
-                         "width": null, "height": null, "clients": []});
+                         "width": null, "height": null, "clients": [],
+                         "cameras": [{"mount": "/", "pictures": 0, "bytes": 0, "damaged": 0, "viewers": 0, "rate": 0.0,
+                                      "age": null, "width": null, "height": null}]});
     assert_eq!(empty, nothing);
 
     let _viewer = Viewer::open(camera.address());
@@ -98,6 +100,7 @@ fn the_status_says_what_happens() {
     let clients = status.remove("clients").expect("the viewers");
     assert_eq!(clients.as_array().map(Vec::len), Some(1), "{clients}");
     assert_eq!((&clients[0]["id"], &clients[0]["layout"]), (&json!(1), &json!("standard")));
+    assert_eq!(status.remove("cameras").and_then(|cameras| Some(cameras.as_array()?.len())), Some(1));
     let rest =
         json!({"pictures": 2, "bytes": 2 * picture.len(), "damaged": 1, "viewers": 1, "width": 160, "height": 120});
     assert_eq!(*status, *rest.as_object().expect("an object"));

@@ -14,7 +14,7 @@ use super::query;
 use crate::sync::lock;
 
 /// What a viewer has to know. Without either everybody may see everything. Printing it shows neither.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
     /// A user and password, asked for by Basic authentication (RFC 7617).
     pub user: Option<(String, String)>,

@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::viewers::{Observer, Places, Viewers};
+use super::viewers::{Observer, Reason, Viewers};
 use crate::{
-    fanout::{Fanout, Repeat},
+    fanout::{Fanout, Repeat, Wait},
     jpeg::Header,
     multipart::{Boundary, Extra, Part},
     sync::lock,
@@ -25,11 +25,24 @@ pub struct Picture {
     published: Instant,
 }
 
+/// How a camera is served.
+#[derive(Clone, Debug)]
+pub struct CameraConfig {
+    /// Boundary of the streams.
+    pub boundary: Boundary,
+    /// Time without a picture after which the last one is sent again; zero never does.
+    pub keepalive: Duration,
+    /// Most pictures per second for each viewer.
+    pub max_fps: Option<f64>,
+    /// Most viewers; 0 is no limit.
+    pub max_clients: usize,
+}
+
 /// A series of pictures and its viewers.
 #[derive(Debug)]
 pub struct Camera {
-    /// Boundary of the streams.
-    pub boundary: Boundary,
+    /// How it is served.
+    pub config: CameraConfig,
     /// The viewers' way to the pictures.
     pub fanout: Fanout<Arc<Picture>>,
     /// Who watches.
@@ -79,11 +92,11 @@ impl Picture {
 
 impl Camera {
     /// A camera without pictures. The observer is told who comes and goes.
-    pub fn new(boundary: Boundary, places: Places, observer: Observer) -> Self {
+    pub fn new(config: CameraConfig, observer: Observer) -> Self {
         Self {
-            boundary,
             fanout: Fanout::new(),
-            viewers: Viewers::new(places, observer),
+            viewers: Viewers::new(config.max_clients, observer),
+            config,
             pictures: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
@@ -107,8 +120,9 @@ impl Camera {
     }
 
     /// Gives the newest picture out once more where that is due: once when the next one is late, and each time that
-    /// nothing was sent for `keepalive`, unless that is zero.
-    pub fn repeat_if_idle(&self, now: Instant, keepalive: Duration) {
+    /// nothing was sent for the keep-alive time.
+    pub fn repeat_if_idle(&self, now: Instant) {
+        let keepalive = self.config.keepalive;
         let interval = {
             let mut recent = lock(&self.recent);
             forget(&mut recent, now);
@@ -135,6 +149,14 @@ impl Camera {
     /// Counts a picture that was dropped; how many there are now.
     pub fn count_damaged(&self) -> u64 {
         self.damaged.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Waits until all viewers have gone; those that have not after `at_most` are sent away. How many.
+    pub(super) fn send_away(&self, at_most: Duration) -> usize {
+        let Wait::TimedOut(left) = self.fanout.wait_until_empty(at_most) else { return 0 };
+        self.viewers.leave(Reason::Stopped);
+        self.fanout.wait_until_empty(SEND_AWAY_RESERVE);
+        left
     }
 
     /// The figures at this moment.
@@ -177,6 +199,9 @@ const RATE_WINDOW: Duration = Duration::from_secs(3);
 /// Shortest silence that counts as a pause. Chosen: a camera that stumbles is silent for less.
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a viewer that is sent away may take to be gone. Chosen: its task has but to run once.
+const SEND_AWAY_RESERVE: Duration = Duration::from_millis(20);
+
 /// Most pictures over which the rate is measured. Chosen: enough for RATE_WINDOW at 300 a second.
 const RATE_PICTURES: usize = 900;
 
@@ -188,10 +213,16 @@ mod tests {
     use crate::fanout::Next;
 
     fn camera_with(count: u32, every: Duration, start: Instant) -> Camera {
-        let camera = Camera::new("frame".parse().expect("a valid boundary"), Places::default(), Box::new(|_, _| ()));
+        let config = CameraConfig {
+            boundary: "frame".parse().expect("a valid boundary"),
+            keepalive: Duration::from_secs(3),
+            max_fps: None,
+            max_clients: 0,
+        };
+        let camera = Camera::new(config, Box::new(|_, _| ()));
         for n in 0..count {
             let header = Header { width: 16, height: 8, components: 3 };
-            camera.publish(Part::new(&[b"JPEG"], None, &camera.boundary), header, None, start + every * n);
+            camera.publish(Part::new(&[b"JPEG"], None, &camera.config.boundary), header, None, start + every * n);
         }
         camera
     }
@@ -215,7 +246,7 @@ mod tests {
         assert!(matches!(poll(), Poll::Ready(Next::Item { .. })));
         let mut repeated = Vec::new();
         for second in 1..=6 {
-            camera.repeat_if_idle(start + Duration::from_secs(second), Duration::from_secs(3));
+            camera.repeat_if_idle(start + Duration::from_secs(second));
             if let Poll::Ready(Next::Again { why, .. }) = poll() {
                 repeated.push((second, why));
             }

@@ -18,10 +18,11 @@ use tokio::{
 };
 
 use super::{
-    Shared,
+    connections::ConnectionPlace,
     link::{Drain, Link},
     routes,
-    viewers::{ConnectionPlace, Reason},
+    running::Shared,
+    viewers::Reason,
 };
 use crate::sync::lock;
 

@@ -14,15 +14,20 @@ use tokio::{
 
 use super::{Config, StartError};
 
-/// Binds and listens. Must be called within a runtime.
-pub(super) fn bind(config: &Config) -> Result<TcpListener, StartError> {
+/// The addresses that the host stands for, the most wanted first. May ask a name server.
+pub(super) fn resolve(config: &Config) -> Result<Vec<SocketAddr>, StartError> {
     let Config { host, port, .. } = config;
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let addresses = (name, *port).to_socket_addrs();
-    let addresses = addresses.map_err(|source| StartError::Host { host: host.clone(), source })?;
+    Ok(addresses.map_err(|source| StartError::Host { host: host.clone(), source })?.collect())
+}
+
+/// Binds the first of these addresses that can be had, and listens. Must be called within a runtime.
+pub(super) fn bind(config: &Config, addresses: &[SocketAddr]) -> Result<TcpListener, StartError> {
+    let Config { host, port, .. } = config;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
-        match listen(address) {
+        match listen(*address) {
             Ok(listener) => return Ok(listener),
             Err(error) => last = error,
         }

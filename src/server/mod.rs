@@ -1,19 +1,24 @@
 //! The HTTP server: listener, routes, stream body, snapshot, page and status.
 //!
 //! [`Server::start`] binds at once and serves on the shared runtime from then on; nothing here blocks the caller but
-//! [`Server::stop`], which waits with a deadline. What is served is a [`Camera`].
+//! [`Server::stop`], which waits with a deadline. What is served is a [`Camera`]. Cameras of one process that ask for
+//! the same address share one listener, each under its own [`Mount`].
 
 mod access;
 mod camera;
+mod cameras;
 mod connection;
+mod connections;
 mod cors;
 mod health;
 mod link;
 mod listener;
+mod mount;
 mod page;
 mod query;
 mod reply;
 mod routes;
+mod running;
 mod snapshot;
 mod status;
 mod stream;
@@ -22,22 +27,21 @@ mod wishes;
 
 use std::{
     io,
-    net::SocketAddr,
-    sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
-
 pub use access::{Secrets, Token, TokenError};
-pub use camera::{Camera, Figures, Picture};
+pub use camera::{Camera, CameraConfig, Figures, Picture};
 pub use cors::{AllowedOrigin, OriginError};
-pub use viewers::{Change, Observer, Places, Reason, Viewer, ViewerFigures, Viewers};
+pub use mount::{Mount, MountError};
+pub use viewers::{Change, Observer, Reason, Viewer, ViewerFigures, Viewers};
 
-use self::access::Access;
-use crate::runtime;
+use self::running::Running;
+use crate::sync::lock;
 
-/// Where to listen and how to frame.
+/// Where to listen and whom to let in: what cameras that share a server have in common.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Name or address of the interface to listen on.
@@ -46,10 +50,8 @@ pub struct Config {
     pub port: u16,
     /// Time after which a peer that takes no byte of those that wait for it is dropped; zero never drops one.
     pub timeout: Duration,
-    /// Time without a picture after which the last one is sent again; zero never does.
-    pub keepalive: Duration,
-    /// Most pictures per second for each viewer.
-    pub max_fps: Option<f64>,
+    /// Most connections from one address; 0 is no limit.
+    pub per_address: usize,
     /// What a viewer has to know.
     pub secrets: Secrets,
     /// Whose pages may read what is served, besides our own.
@@ -85,6 +87,22 @@ pub enum StartError {
         /// As it was given.
         port: u16,
     },
+    /// Another camera of this process is served there.
+    #[error("another mjpegserversink serves {mount} on port {port}; set mount=/name, a different one for each")]
+    MountTaken {
+        /// As it was given.
+        mount: Mount,
+        /// As it was given.
+        port: u16,
+    },
+    /// The other cameras at this address are served with other settings.
+    #[error("port {port} is shared with another mjpegserversink that has a different {what}; set the same for both")]
+    Differs {
+        /// As it was given.
+        port: u16,
+        /// The properties that differ.
+        what: &'static str,
+    },
     /// Anything else that the system answered.
     #[error("cannot listen on {host}:{port}: {source}")]
     Listen {
@@ -98,52 +116,47 @@ pub enum StartError {
     },
 }
 
-/// A server that runs. Dropping it without [`stop`](Self::stop) ends it as well, without waiting.
+/// A camera's place at a server. Dropping it without [`stop`](Self::stop) gives it up as well, without waiting.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    stop: watch::Sender<Option<Duration>>,
-    stopped: mpsc::Receiver<usize>,
+    mount: Mount,
+    has_left: bool,
 }
 
-/// What every connection shares.
-struct Shared {
-    camera: Arc<Camera>,
-    timeout: Duration,
-    keepalive: Duration,
-    max_fps: Option<f64>,
-    access: Access,
-    allow_origin: Option<AllowedOrigin>,
+/// Who is left at a server that a camera has left.
+enum Left {
+    /// Nobody: it ends.
+    Nobody(Box<Running>),
+    /// Others; this is the camera that left.
+    Others(Option<Arc<Camera>>),
 }
 
 impl Server {
-    /// Binds, and serves `camera` until stopped.
+    /// Serves `camera` under `mount` until stopped: on the server of this process that listens at the address, else on
+    /// a new one. Port 0 is always a new one.
     ///
     /// # Errors
     ///
-    /// The address cannot be listened on; the error says what to do.
-    pub fn start(config: &Config, camera: Arc<Camera>) -> Result<Self, StartError> {
-        let runtime = runtime::handle().map_err(StartError::Runtime)?;
-        let listener = {
-            let _entered = runtime.enter();
-            listener::bind(config)?
-        };
-        let address = listener.local_addr().map_err(|source| StartError::Listen {
-            host: config.host.clone(),
-            port: config.port,
-            source,
-        })?;
-        let (stop, stopping) = watch::channel(None);
-        let (done, stopped) = mpsc::channel();
-        let Config { timeout, keepalive, max_fps, secrets, allow_origin, .. } = config.clone();
-        let access = Access::new(secrets);
-        let shared = Arc::new(Shared { camera, timeout, keepalive, max_fps, access, allow_origin });
-        runtime.spawn(async move {
-            let aborted = accept(listener, shared, stopping).await;
-            // Nobody listens when the server was dropped without stop().
-            let _ = done.send(aborted);
-        });
-        Ok(Self { address, stop, stopped })
+    /// The address cannot be listened on, or is shared with cameras that this one does not go with; the error says what
+    /// to do.
+    pub fn start(config: &Config, mount: Mount, camera: Arc<Camera>) -> Result<Self, StartError> {
+        let addresses = listener::resolve(config)?;
+        let mut running = lock(&RUNNING);
+        if let Some(server) = running.iter().find(|server| addresses.contains(&server.address)) {
+            let port = config.port;
+            if let Some(what) = config.difference(&server.config) {
+                return Err(StartError::Differs { port, what });
+            }
+            let taken = server.shared.cameras.add(mount.clone(), camera);
+            taken.map_err(|_| StartError::MountTaken { mount: mount.clone(), port })?;
+            return Ok(Self { address: server.address, mount, has_left: false });
+        }
+        let server = Running::start(config, &addresses)?;
+        server.shared.cameras.add(mount.clone(), camera).expect("a new server has no cameras");
+        let address = server.address;
+        running.push(server);
+        Ok(Self { address, mount, has_left: false })
     }
 
     /// The address it listens on, with the port that port 0 became.
@@ -151,78 +164,63 @@ impl Server {
         self.address
     }
 
-    /// Stops listening, lets each connection finish what it is sending, and ends those that have not after `at_most`.
-    /// Blocks until then. The number of connections that it had to end.
+    /// Where the camera's page is, for a browser on this machine where that can be.
+    pub fn url(&self) -> String {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        format!("http://{address}{}", self.mount.folder())
+    }
+
+    /// Stops serving the camera: lets each connection finish what it is sending, and ends those that have not after
+    /// `at_most`. Blocks until then. The number of connections that it had to end.
     ///
     /// The camera's fan-out must have been ended or closed before, else viewers stay until the deadline.
-    pub fn stop(self, at_most: Duration) -> usize {
-        let _ = self.stop.send(Some(at_most));
-        // The task has no wait that outlives the deadline; the reserve is for a machine under load.
-        self.stopped.recv_timeout(at_most + STOP_RESERVE).unwrap_or_default()
-    }
-}
-
-/// Accepts connections until told to stop; the number of connections ended by force.
-async fn accept(
-    listener: tokio::net::TcpListener,
-    shared: Arc<Shared>,
-    mut stopping: watch::Receiver<Option<Duration>>,
-) -> usize {
-    let mut connections = JoinSet::new();
-    let mut pause = Duration::ZERO;
-    let mut resume = tokio::time::Instant::now();
-    let mut rounds = tokio::time::interval(ROUND);
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener::accept(&listener, resume) => accepted,
-            Some(_) = connections.join_next() => continue,
-            _ = rounds.tick() => {
-                shared.look_after();
-                continue;
-            }
-            _ = stopping.changed() => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                pause = Duration::ZERO;
-                // Without a place the connection is closed at once.
-                if let Ok(place) = shared.camera.viewers.connect(peer) {
-                    connections.spawn(connection::serve(stream, place, shared.clone(), stopping.clone()));
-                }
-            }
-            // One failed accept never ends anything: a peer gave up, or descriptors ran out for now.
-            Err(_) => {
-                pause = listener::next_pause(pause);
-                resume = tokio::time::Instant::now() + pause;
-            }
+    pub fn stop(mut self, at_most: Duration) -> usize {
+        match self.leave(at_most) {
+            Left::Nobody(server) => server.stop(at_most),
+            Left::Others(camera) => camera.map_or(0, |camera| camera.send_away(at_most)),
         }
     }
-    drop(listener);
-    let at_most = stopping.borrow().unwrap_or_default();
-    let all_done = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(at_most, all_done).await.is_ok() {
-        return 0;
-    }
-    let left = connections.len();
-    connections.shutdown().await;
-    left
-}
 
-impl Shared {
-    /// What has to be seen to now and then.
-    fn look_after(&self) {
-        if !self.timeout.is_zero() {
-            self.camera.viewers.drop_stalled(self.timeout);
+    fn leave(&mut self, at_most: Duration) -> Left {
+        self.has_left = true;
+        let mut running = lock(&RUNNING);
+        let index = running.iter().position(|server| server.address == self.address);
+        let index = index.expect("a server runs as long as a camera has its place there");
+        let camera = running[index].shared.cameras.remove(&self.mount);
+        if !running[index].shared.cameras.is_empty() {
+            return Left::Others(camera);
         }
-        self.camera.repeat_if_idle(Instant::now(), self.keepalive);
+        let server = running.swap_remove(index);
+        // While nobody else can ask for the address.
+        server.close(at_most);
+        Left::Nobody(server.into())
     }
 }
 
-/// Time between two rounds of looking after viewers. Chosen: timeouts are exact to that, and four wake-ups a second cost
-/// nothing.
-const ROUND: Duration = Duration::from_millis(250);
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !self.has_left {
+            self.leave(Duration::ZERO);
+        }
+    }
+}
 
-/// How long [`Server::stop`] waits beyond its deadline for its task to answer. Chosen; an end of the process without
-/// the answer costs nothing but the closing of sockets.
-const STOP_RESERVE: Duration = Duration::from_secs(1);
+impl Config {
+    /// What in it does not go with a server that runs with `other`.
+    fn difference(&self, other: &Self) -> Option<&'static str> {
+        [
+            (self.secrets == other.secrets, "user-id, user-pw or token"),
+            (self.allow_origin == other.allow_origin, "allow-origin"),
+            (self.timeout == other.timeout, "timeout"),
+            (self.per_address == other.per_address, "max-clients-per-address"),
+        ]
+        .into_iter()
+        .find_map(|(same, what)| (!same).then_some(what))
+    }
+}
+
+/// The servers of this process. Cameras that share one come and go on threads of their own.
+static RUNNING: Mutex<Vec<Running>> = Mutex::new(Vec::new());

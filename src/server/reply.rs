@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use hyper::{
     Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, PRAGMA, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    },
 };
 
 use super::stream::Body;
@@ -19,6 +21,15 @@ pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {
 pub(super) fn unavailable(reason: &str) -> Response<Body> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, reason);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Go there instead. `location` has only what a URL may have.
+pub(super) fn redirect(location: &str) -> Response<Body> {
+    let mut response = text(StatusCode::TEMPORARY_REDIRECT, &format!("see {location}"));
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
     response
 }
 

@@ -1,6 +1,6 @@
 //! What is served where.
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use hyper::{
@@ -10,9 +10,12 @@ use hyper::{
 };
 
 use super::{
-    Shared,
+    Camera, Mount,
+    cameras::Found,
     connection::Peer,
-    health, page, query, reply, snapshot, status,
+    health, page, query, reply,
+    running::Shared,
+    snapshot, status,
     stream::{Body, Stream},
     wishes::Wishes,
 };
@@ -36,9 +39,11 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Re
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return other_method(request.method());
     }
-    let route = route(request.uri());
-    // A load balancer knows no password, and learns no more than that pictures come.
-    if route != "/health"
+    let path = request.uri().path();
+    let found = shared.cameras.find(path);
+    let rest = found.as_ref().map_or(path, |found| found.rest);
+    // A load balancer knows no password, and learns no more than whether pictures come; the icon shows nothing.
+    if !["/health", "/favicon.ico"].contains(&rest)
         && let Err(denied) = shared.access.check(request, peer.connection.ip())
     {
         tokio::time::sleep(denied.pause).await;
@@ -46,27 +51,53 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Re
         response.headers_mut().insert(WWW_AUTHENTICATE, denied.challenge);
         return response;
     }
-    match route {
-        "/" => page::page(),
-        "/stream" => stream(request, shared, peer),
-        "/snapshot" => snapshot::answer(request, &shared.camera).await,
-        "/status" => reply::bytes("application/json", status::json(&shared.camera, Instant::now())),
-        "/health" => health::answer(request.uri(), shared.camera.figures(Instant::now()).age),
-        "/favicon.ico" => page::icon(),
-        path => reply::text(
-            StatusCode::NOT_FOUND,
-            &format!("{path} is not served here; see /, /stream, /snapshot, /status, /health"),
-        ),
+    // What stands at the root of a server is about all its cameras.
+    match (found, path) {
+        (_, "/favicon.ico") => page::icon(),
+        (_, "/health") => health::answer(request.uri(), &shared.cameras.all()),
+        (found, "/status") => status::answer(found.map(|found| found.camera).as_deref(), &shared.cameras.all()),
+        (Some(found), _) => camera(request, &found, shared, peer).await,
+        (None, "/") => page::page(request.uri(), request.version(), &Mount::default(), &shared.cameras.all()),
+        (None, _) => not_found(path, shared),
     }
 }
 
-/// The path meant. mjpg-streamer and ustreamer name theirs by a query; OctoPrint, Mainsail and Moonraker ask for that.
-fn route(uri: &Uri) -> &str {
-    match (uri.path(), query::value(uri, "action")) {
+/// Answers what is asked of one camera.
+async fn camera(request: &Request<Incoming>, found: &Found<'_>, shared: &Shared, peer: Peer) -> Response<Body> {
+    let Found { mount, camera, rest } = found;
+    // mjpg-streamer and ustreamer name theirs by a query; OctoPrint, Mainsail and Moonraker ask for that.
+    let rest = match (*rest, query::value(request.uri(), "action")) {
         ("/", Some("stream" | "stream_0")) => "/stream",
         ("/", Some("snapshot" | "snapshot_0")) => "/snapshot",
-        (path, _) => path,
+        (rest, _) => rest,
+    };
+    let alone = || [(mount.clone(), camera.clone())];
+    match rest {
+        "/" if mount.is_root() => page::page(request.uri(), request.version(), mount, &shared.cameras.all()),
+        "/" => page::page(request.uri(), request.version(), mount, &alone()),
+        "" => reply::redirect(&with_slash(request.uri())),
+        "/stream" => stream(request, camera, peer),
+        "/snapshot" => snapshot::answer(request, camera).await,
+        "/status" => status::answer(Some(camera), &alone()),
+        "/health" => health::answer(request.uri(), &alone()),
+        "/favicon.ico" => page::icon(),
+        _ => not_found(request.uri().path(), shared),
     }
+}
+
+/// The same address with a slash after its path, relative to itself, so that it is right behind every proxy.
+fn with_slash(uri: &Uri) -> String {
+    let last = uri.path().rsplit('/').next().unwrap_or_default();
+    uri.query().map_or_else(|| format!("{last}/"), |query| format!("{last}/?{query}"))
+}
+
+fn not_found(path: &str, shared: &Shared) -> Response<Body> {
+    let folders: Vec<_> = shared.cameras.all().iter().take(MOST_NAMED).map(|(mount, _)| mount.folder()).collect();
+    let served = folders
+        .iter()
+        .map(|folder| format!("{folder}, {folder}stream, {folder}snapshot, {folder}status, {folder}health"));
+    let text = format!("{path} is not served here; see {}", served.collect::<Vec<_>>().join(", "));
+    reply::text(StatusCode::NOT_FOUND, &text)
 }
 
 /// The answer to what is neither GET nor HEAD. It shows nothing, so it is for everybody: a browser asks for leave to send
@@ -81,20 +112,20 @@ fn other_method(method: &Method) -> Response<Body> {
     response
 }
 
-fn stream(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Response<Body> {
+fn stream(request: &Request<Incoming>, camera: &Camera, peer: Peer) -> Response<Body> {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     let Wishes { layout, fps, extra } = match Wishes::read(request.uri(), user_agent) {
         Ok(wishes) => wishes,
         Err(why) => return reply::text(StatusCode::BAD_REQUEST, why),
     };
     if request.method() == Method::HEAD {
-        return stream_response(shared, Body::Bytes(Bytes::new()));
+        return stream_response(camera, Body::Bytes(Bytes::new()));
     }
-    let Ok(place) = shared.camera.viewers.watch(&peer.connection, layout) else { return full() };
-    let writer = Writer::new(&shared.camera.boundary, layout).with_extra(extra);
-    let fps = fps.into_iter().chain(shared.max_fps).reduce(f64::min);
-    let stream = Stream::new(shared.camera.fanout.subscribe(), writer, layout, fps, peer.drain, place);
-    stream_response(shared, Body::Stream(Box::new(stream)))
+    let Ok(place) = camera.viewers.watch(&peer.connection, layout) else { return full() };
+    let writer = Writer::new(&camera.config.boundary, layout).with_extra(extra);
+    let fps = fps.into_iter().chain(camera.config.max_fps).reduce(f64::min);
+    let stream = Stream::new(camera.fanout.subscribe(), writer, layout, fps, peer.drain, place);
+    stream_response(camera, Body::Stream(Box::new(stream)))
 }
 
 /// No place for one more.
@@ -104,13 +135,16 @@ pub(super) fn full() -> Response<Body> {
     response
 }
 
-fn stream_response(shared: &Shared, body: Body) -> Response<Body> {
+fn stream_response(camera: &Camera, body: Body) -> Response<Body> {
     let mut response = reply::with(StatusCode::OK, body);
     // As HTTP/1.0 the end of the connection ends the body: chunks are what many readers of pictures cannot take.
     *response.version_mut() = Version::HTTP_10;
-    let content_type = format!("multipart/x-mixed-replace; boundary={}", shared.camera.boundary);
+    let content_type = format!("multipart/x-mixed-replace; boundary={}", camera.config.boundary);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(&content_type).expect("a boundary has only token characters"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
+
+/// Most cameras that a line for people names. Chosen: more are read by nobody.
+const MOST_NAMED: usize = 8;

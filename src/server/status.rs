@@ -1,32 +1,34 @@
-//! The figures as JSON.
+//! The figures as JSON. Times are in seconds. They do not say who watches, only how the viewers get on.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
-use serde_json::json;
+use hyper::Response;
+use serde_json::{Map, Value, json};
 
-use super::camera::{Camera, Figures};
+use super::{Camera, Figures, Mount, ViewerFigures, reply, stream::Body};
 
-/// What `/status` answers. Times are in seconds. It does not say who watches, only how they get on.
-pub(super) fn json(camera: &Camera, now: Instant) -> Bytes {
-    let Figures { pictures, bytes, damaged, viewers, rate, age, header } = camera.figures(now);
-    let clients: Vec<_> = camera
-        .viewers
-        .figures()
-        .into_iter()
-        .map(|viewer| {
-            json!({
-                "id": viewer.id,
-                "layout": viewer.layout.to_string(),
-                "pictures": viewer.pictures,
-                "skipped": viewer.skipped,
-                "bytes": viewer.bytes,
-                "connected-for": viewer.connected_for.as_secs_f64(),
-                "stalled-for": viewer.stalled_for.as_secs_f64(),
-            })
-        })
-        .collect();
-    let status = json!({
+/// What `/status` answers: all about one camera, and in brief about those of the server.
+pub(super) fn answer(camera: Option<&Camera>, cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
+    let now = Instant::now();
+    let mut status = camera.map(|camera| full(camera, now)).unwrap_or_default();
+    let brief = cameras.iter().map(|(mount, camera)| {
+        let mut brief = figures(&camera.figures(now));
+        brief.insert("mount".into(), mount.to_string().into());
+        Value::Object(brief)
+    });
+    status.insert("cameras".into(), brief.collect());
+    reply::bytes("application/json", format!("{}\n", Value::Object(status)).into())
+}
+
+fn full(camera: &Camera, now: Instant) -> Map<String, Value> {
+    let mut full = figures(&camera.figures(now));
+    full.insert("clients".into(), camera.viewers.figures().iter().map(client).collect());
+    full
+}
+
+fn figures(figures: &Figures) -> Map<String, Value> {
+    let Figures { pictures, bytes, damaged, viewers, rate, age, header } = figures;
+    let figures = json!({
         "pictures": pictures,
         "bytes": bytes,
         "damaged": damaged,
@@ -35,7 +37,19 @@ pub(super) fn json(camera: &Camera, now: Instant) -> Bytes {
         "age": age.map(|age| age.as_secs_f64()),
         "width": header.map(|header| header.width),
         "height": header.map(|header| header.height),
-        "clients": clients,
     });
-    format!("{status}\n").into()
+    let Value::Object(figures) = figures else { unreachable!("the macro has made an object") };
+    figures
+}
+
+fn client(viewer: &ViewerFigures) -> Value {
+    json!({
+        "id": viewer.id,
+        "layout": viewer.layout.to_string(),
+        "pictures": viewer.pictures,
+        "skipped": viewer.skipped,
+        "bytes": viewer.bytes,
+        "connected-for": viewer.connected_for.as_secs_f64(),
+        "stalled-for": viewer.stalled_for.as_secs_f64(),
+    })
 }

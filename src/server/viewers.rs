@@ -1,4 +1,4 @@
-//! Who is connected, who watches, and how each of them gets on.
+//! Who watches, and how each of them gets on.
 
 use std::{
     net::SocketAddr,
@@ -45,25 +45,14 @@ pub enum Change {
 /// Told of each change, on a thread of the runtime: must not block.
 pub type Observer = Box<dyn Fn(&Viewer, Change) + Send + Sync>;
 
-/// Who may watch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    /// Most viewers; 0 is no limit.
-    pub clients: usize,
-    /// Most connections from one address; 0 is no limit.
-    pub per_address: usize,
-}
-
 /// Why there is no place for one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// The connections of one server, and the viewers among them.
+/// The viewers of one camera.
 pub struct Viewers {
-    places: Places,
-    /// Connections beyond this would take the descriptors that the application needs for itself.
-    most_connections: usize,
-    connections: Mutex<Slab<Arc<Connection>>>,
+    /// Most of them; 0 is no limit.
+    most: usize,
     viewers: Mutex<Slab<Arc<Viewer>>>,
     last_id: AtomicU64,
     observer: Observer,
@@ -83,7 +72,7 @@ pub struct Viewer {
 /// The figures of a viewer.
 #[derive(Clone, Debug)]
 pub struct ViewerFigures {
-    /// Its number; no other viewer of this server ever has the same.
+    /// Its number; no other viewer of this camera ever has the same.
     pub id: u64,
     /// Its address.
     pub peer: SocketAddr,
@@ -99,13 +88,6 @@ pub struct ViewerFigures {
     pub connected_for: Duration,
     /// Time for which it has taken no byte of those that wait for it.
     pub stalled_for: Duration,
-}
-
-/// A connection's place among the others; dropping it gives the place up.
-pub(super) struct ConnectionPlace {
-    viewers: Arc<Viewers>,
-    key: usize,
-    pub(super) connection: Arc<Connection>,
 }
 
 /// A viewer's place among the others; dropping it gives the place up and tells the observer.
@@ -124,15 +106,8 @@ impl std::fmt::Debug for Viewers {
 }
 
 impl Viewers {
-    pub(super) fn new(places: Places, observer: Observer) -> Arc<Self> {
-        Arc::new(Self {
-            places,
-            most_connections: descriptors() / 2,
-            connections: Mutex::default(),
-            viewers: Mutex::default(),
-            last_id: AtomicU64::new(0),
-            observer,
-        })
+    pub(super) fn new(most: usize, observer: Observer) -> Arc<Self> {
+        Arc::new(Self { most, viewers: Mutex::default(), last_id: AtomicU64::new(0), observer })
     }
 
     /// How many watch.
@@ -157,28 +132,12 @@ impl Viewers {
         })
     }
 
-    /// A place for a connection from `peer`.
-    pub(super) fn connect(self: &Arc<Self>, peer: SocketAddr) -> Result<ConnectionPlace, Full> {
-        let connection = Arc::new(Connection::new(peer));
-        let key = {
-            let mut connections = lock(&self.connections);
-            let same = connections.iter().filter(|(_, other)| other.ip() == peer.ip()).count();
-            if connections.len() >= self.most_connections
-                || self.places.per_address > 0 && same >= self.places.per_address
-            {
-                return Err(Full);
-            }
-            connections.insert(connection.clone())
-        };
-        Ok(ConnectionPlace { viewers: self.clone(), key, connection })
-    }
-
     /// A place for a viewer. When there is none the one that has stalled longest has to give up its own.
     pub(super) fn watch(self: &Arc<Self>, connection: &Arc<Connection>, layout: Layout) -> Result<ViewerPlace, Full> {
         let (key, viewer) = {
             let mut viewers = lock(&self.viewers);
             let staying = viewers.iter().filter(|(_, viewer)| !viewer.connection.is_leaving()).count();
-            if self.places.clients > 0 && staying >= self.places.clients {
+            if self.most > 0 && staying >= self.most {
                 let now = Instant::now();
                 let stalled = viewers.iter().map(|(_, other)| &other.connection).filter(|other| !other.is_leaving());
                 let longest = stalled.max_by_key(|other| other.stalled_for(now)).ok_or(Full)?;
@@ -195,13 +154,10 @@ impl Viewers {
         Ok(ViewerPlace { viewers: self.clone(), key, viewer, reason: Reason::Closed })
     }
 
-    /// Sends away all connections whose peers have taken no byte for `timeout`.
-    pub(super) fn drop_stalled(&self, timeout: Duration) {
-        let now = Instant::now();
-        for (_, connection) in lock(&self.connections).iter() {
-            if connection.stalled_for(now) >= timeout {
-                connection.leave(Reason::Stalled);
-            }
+    /// Sends all of them away.
+    pub(super) fn leave(&self, reason: Reason) {
+        for (_, viewer) in lock(&self.viewers).iter() {
+            viewer.connection.leave(reason);
         }
     }
 }
@@ -212,7 +168,7 @@ impl Viewer {
         Self { id, layout, connection, pictures, skipped, bytes }
     }
 
-    /// Its number; no other viewer of this server ever has the same.
+    /// Its number; no other viewer of this camera ever has the same.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -243,12 +199,6 @@ impl Viewer {
     }
 }
 
-impl Drop for ConnectionPlace {
-    fn drop(&mut self) {
-        lock(&self.viewers.connections).remove(self.key);
-    }
-}
-
 impl Drop for ViewerPlace {
     fn drop(&mut self) {
         lock(&self.viewers.viewers).remove(self.key);
@@ -270,27 +220,13 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// How many descriptors the process may have open; proc(5). Read at each start, as an application may raise its limit.
-fn descriptors() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(DESCRIPTORS)
-}
-
-/// Descriptors where the system does not tell: Linux's and most others' default.
-const DESCRIPTORS: usize = 1024;
-
 /// Least time without a byte after which a viewer has to give up its place to another one. Chosen: a viewer on a poor
 /// link stands still for less.
 const EVICT_AFTER: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn viewers(clients: usize, per_address: usize) -> Arc<Viewers> {
-        Viewers::new(Places { clients, per_address }, Box::new(|_, _| ()))
-    }
+    use super::{super::connections::Connections, *};
 
     fn peer(port: u16) -> SocketAddr {
         ([127, 0, 0, 1], port).into()
@@ -298,8 +234,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_server_evicts_the_viewer_that_stalled_longest() {
-        let viewers = viewers(2, 0);
-        let connections = [1, 2, 3].map(|port| viewers.connect(peer(port)).expect("a place"));
+        let viewers = Viewers::new(2, Box::new(|_, _| ()));
+        let server = Connections::new(0);
+        let connections = [1, 2, 3].map(|port| server.connect(peer(port)).expect("a place"));
         let first = viewers.watch(&connections[0].connection, Layout::Standard).expect("a place");
         let _second = viewers.watch(&connections[1].connection, Layout::Standard).expect("a place");
         assert!(viewers.watch(&connections[2].connection, Layout::Standard).is_err());
@@ -309,41 +246,5 @@ mod tests {
         let _third = viewers.watch(&connections[2].connection, Layout::Standard).expect("a place");
         connections[0].connection.leaving().await;
         assert_eq!(first.viewer.connection.reason(), Some(Reason::Evicted));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waiting_is_not_begun_anew_by_waiting_again() {
-        let viewers = viewers(0, 0);
-        let place = viewers.connect(peer(1)).expect("a place");
-        for _ in 0..10 {
-            place.connection.waits();
-            tokio::time::advance(Duration::from_secs(1)).await;
-        }
-        viewers.drop_stalled(Duration::from_secs(11));
-        assert!(!place.connection.is_leaving());
-        viewers.drop_stalled(Duration::from_secs(10));
-        assert!(place.connection.is_leaving());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_peer_that_reads_is_not_dropped() {
-        let viewers = viewers(0, 0);
-        let place = viewers.connect(peer(1)).expect("a place");
-        place.connection.waits();
-        tokio::time::advance(Duration::from_secs(10)).await;
-        place.connection.progress();
-        viewers.drop_stalled(Duration::from_secs(5));
-        assert!(!place.connection.is_leaving());
-    }
-
-    #[test]
-    fn one_address_has_so_many_connections_and_no_more() {
-        let viewers = viewers(0, 2);
-        let first = viewers.connect(peer(1)).expect("a place");
-        let _second = viewers.connect(peer(2)).expect("a place");
-        assert!(viewers.connect(peer(3)).is_err());
-        assert!(viewers.connect(([127, 0, 0, 2], 1).into()).is_ok());
-        drop(first);
-        assert!(viewers.connect(peer(3)).is_ok());
     }
 }

@@ -81,6 +81,7 @@ impl ObjectImpl for MjpegServerSink {
                 let port: i32 = value.get().expect("GObject has checked the type");
                 settings.port = u16::try_from(port).expect("GObject has checked the range");
             }
+            PROP_MOUNT => settings.mount = value.get().expect("GObject has checked the type"),
             PROP_BOUNDARY => settings.boundary = value.get().expect("GObject has checked the type"),
             PROP_IDLE_THROTTLE => settings.idle_throttle = value.get().expect("GObject has checked the type"),
             PROP_TIMEOUT => settings.timeout = time(value),
@@ -108,6 +109,7 @@ impl ObjectImpl for MjpegServerSink {
             PROP_HOST => lock(&self.settings).host.to_value(),
             PROP_PORT => i32::from(lock(&self.settings).port).to_value(),
             PROP_CURRENT_PORT => i32::from(self.current_port()).to_value(),
+            PROP_MOUNT => lock(&self.settings).mount.to_value(),
             PROP_BOUNDARY => lock(&self.settings).boundary.to_value(),
             PROP_IDLE_THROTTLE => lock(&self.settings).idle_throttle.to_value(),
             PROP_LIVE_SYNC => lock(&self.settings).live_sync.to_value(),
@@ -163,13 +165,13 @@ impl BaseSinkImpl for MjpegServerSink {
         let settings = lock(&self.settings).clone();
         let refused = |error| gst::error_msg!(gst::ResourceError::Settings, ("{error}"));
         let config = settings.config().map_err(refused)?;
-        let boundary = settings.boundary().map_err(refused)?;
-        let places = settings.places();
-        let camera = Arc::new(Camera::new(boundary, places, viewers::observer(self.obj().downgrade())));
-        let server = Server::start(&config, camera.clone())
+        let mount = settings.mount().map_err(refused)?;
+        let camera = settings.camera().map_err(refused)?;
+        let camera = Arc::new(Camera::new(camera, viewers::observer(self.obj().downgrade())));
+        let server = Server::start(&config, mount, camera.clone())
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
-        let address = server.address();
-        gst::info!(CAT, imp = self, "listening on http://{address}/");
+        let (address, url) = (server.address(), server.url());
+        gst::info!(CAT, imp = self, "listening on {address}, {url}");
         *lock(&self.state) = State::Started(Started { server, camera, prerolled: None });
         if config.secrets.is_open() && !address.ip().is_loopback() {
             gst::element_imp_warning!(
@@ -179,6 +181,7 @@ impl BaseSinkImpl for MjpegServerSink {
             );
         }
         self.obj().notify(PROP_CURRENT_PORT);
+        self.say_listening(&url);
         Ok(())
     }
 
@@ -227,6 +230,13 @@ impl BaseSinkImpl for MjpegServerSink {
 }
 
 impl MjpegServerSink {
+    /// Tells the application where to look.
+    fn say_listening(&self, url: &str) {
+        let structure = gst::Structure::builder("listening").field("url", url).build();
+        // Without a bus there is nobody to tell.
+        let _ = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+    }
+
     /// Whether pictures leave on arrival, without waiting for their time.
     pub(super) fn sends_on_arrival(&self) -> bool {
         self.on_arrival.load(Ordering::Relaxed)
@@ -256,7 +266,7 @@ impl MjpegServerSink {
         let captured = clock::captured(self.obj().upcast_ref(), &self.obj().segment(), buffer);
         // The one copy between pad and socket. Holding on to the buffer instead would let a slow viewer keep the
         // memory that a camera with few buffers needs for its next picture.
-        let part = Part::new(&whole.pieces(), captured, &camera.boundary);
+        let part = Part::new(&whole.pieces(), captured, &camera.config.boundary);
         let header = whole.header();
         gst::log!(CAT, imp = self, "picture of {} bytes, {}x{}", part.jpeg().len(), header.width, header.height);
         camera.publish(part, header, captured.and_then(clock::age_of), Instant::now());

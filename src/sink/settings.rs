@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use glib::prelude::*;
 
 use crate::{
-    multipart::{Boundary, BoundaryError},
-    server::{Config, OriginError, Places, Secrets, TokenError},
+    multipart::BoundaryError,
+    server::{CameraConfig, Config, Mount, MountError, OriginError, Secrets, TokenError},
 };
 
 pub(super) const PROP_HOST: &str = "host";
 pub(super) const PROP_PORT: &str = "port";
+pub(super) const PROP_MOUNT: &str = "mount";
 pub(super) const PROP_CURRENT_PORT: &str = "current-port";
 pub(super) const PROP_BOUNDARY: &str = "boundary";
 pub(super) const PROP_LIVE_SYNC: &str = "live-sync";
@@ -30,6 +31,7 @@ pub(super) const PROP_CLIENT_STATS: &str = "client-stats";
 
 const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 8080;
+const DEFAULT_MOUNT: &str = "/";
 const DEFAULT_BOUNDARY: &str = "frame";
 const DEFAULT_LIVE_SYNC: bool = false;
 const DEFAULT_IDLE_THROTTLE: bool = false;
@@ -44,6 +46,7 @@ const DEFAULT_KEEPALIVE_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(
 pub(super) struct Settings {
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) mount: Option<String>,
     pub(super) boundary: Option<String>,
     pub(super) live_sync: bool,
     pub(super) idle_throttle: bool,
@@ -62,6 +65,9 @@ pub(super) struct Settings {
 /// Why the settings are none to start with.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SettingsError {
+    /// The mount is none.
+    #[error(transparent)]
+    Mount(#[from] MountError),
     /// The token is none.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -78,6 +84,7 @@ impl Default for Settings {
         Self {
             host: DEFAULT_HOST.to_owned(),
             port: DEFAULT_PORT,
+            mount: Some(DEFAULT_MOUNT.to_owned()),
             boundary: Some(DEFAULT_BOUNDARY.to_owned()),
             live_sync: DEFAULT_LIVE_SYNC,
             idle_throttle: DEFAULT_IDLE_THROTTLE,
@@ -95,20 +102,30 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What this sink has in common with those that share its server.
     pub(super) fn config(&self) -> Result<Config, SettingsError> {
         Ok(Config {
             host: self.host.clone(),
             port: self.port,
             timeout: self.timeout.into(),
-            keepalive: self.keepalive_interval.into(),
-            max_fps: (self.max_fps > 0.0).then_some(self.max_fps),
+            per_address: number(self.max_clients_per_address),
             secrets: self.secrets()?,
             allow_origin: given(&self.allow_origin).map(str::parse).transpose()?,
         })
     }
 
-    pub(super) fn boundary(&self) -> Result<Boundary, SettingsError> {
-        Ok(given(&self.boundary).unwrap_or(DEFAULT_BOUNDARY).parse()?)
+    /// What is this sink's own.
+    pub(super) fn camera(&self) -> Result<CameraConfig, SettingsError> {
+        Ok(CameraConfig {
+            boundary: given(&self.boundary).unwrap_or(DEFAULT_BOUNDARY).parse()?,
+            keepalive: self.keepalive_interval.into(),
+            max_fps: (self.max_fps > 0.0).then_some(self.max_fps),
+            max_clients: number(self.max_clients),
+        })
+    }
+
+    pub(super) fn mount(&self) -> Result<Mount, SettingsError> {
+        Ok(given(&self.mount).unwrap_or(DEFAULT_MOUNT).parse()?)
     }
 
     fn secrets(&self) -> Result<Secrets, TokenError> {
@@ -117,11 +134,11 @@ impl Settings {
         let token = given(&self.token).map(str::parse).transpose()?;
         Ok(Secrets { user, token })
     }
+}
 
-    pub(super) fn places(&self) -> Places {
-        let number = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
-        Places { clients: number(self.max_clients), per_address: number(self.max_clients_per_address) }
-    }
+/// A limit as the server counts.
+fn number(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// The text of a property, unless it is empty.
@@ -153,6 +170,11 @@ fn server_properties() -> Vec<glib::ParamSpec> {
             .minimum(0)
             .maximum(u16::MAX.into())
             .default_value(DEFAULT_PORT.into())
+            .build(),
+        glib::ParamSpecString::builder(PROP_MOUNT)
+            .nick("Mount")
+            .blurb("Path below which this camera is served; sinks with one host and port share a server (/ = no path)")
+            .default_value(DEFAULT_MOUNT)
             .build(),
         glib::ParamSpecString::builder(PROP_BOUNDARY)
             .nick("Boundary")
