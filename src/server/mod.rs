@@ -88,7 +88,10 @@ pub enum StartError {
         port: u16,
     },
     /// Another camera of this process is served there.
-    #[error("another mjpegserversink serves {mount} on port {port}; set mount=/name, a different one for each")]
+    #[error(
+        "port {port} is in use by another mjpegserversink with mount={mount}; set mount=/name, a different one for each, or \
+         port=0 for any free port"
+    )]
     MountTaken {
         /// As it was given.
         mount: Mount,
