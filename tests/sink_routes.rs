@@ -80,6 +80,7 @@ fn the_status_says_what_happens() {
     let empty: Value = serde_json::from_slice(&get(camera.address(), "/status").body).expect("JSON");
     let nothing = json!({"pictures": 0, "bytes": 0, "damaged": 0, "viewers": 0, "rate": 0.0, "age": null,
                          "width": null, "height": null, "clients": [],
+                         "served": {"pictures": 0, "skipped": 0, "bytes": 0, "left": {}},
                          "cameras": [{"mount": "/", "pictures": 0, "bytes": 0, "damaged": 0, "viewers": 0, "rate": 0.0,
                                       "age": null, "width": null, "height": null}]});
     assert_eq!(empty, nothing);
@@ -100,6 +101,7 @@ fn the_status_says_what_happens() {
     let clients = status.remove("clients").expect("the viewers");
     assert_eq!(clients.as_array().map(Vec::len), Some(1), "{clients}");
     assert_eq!((&clients[0]["id"], &clients[0]["layout"]), (&json!(1), &json!("standard")));
+    assert_eq!(status.remove("served").map(|served| served["left"].clone()), Some(json!({})));
     assert_eq!(status.remove("cameras").and_then(|cameras| Some(cameras.as_array()?.len())), Some(1));
     let rest =
         json!({"pictures": 2, "bytes": 2 * picture.len(), "damaged": 1, "viewers": 1, "width": 160, "height": 120});
@@ -125,7 +127,8 @@ fn head_is_answered_as_get_without_a_body() {
         let response = request(camera.address(), "HEAD", route);
         assert_eq!(response.head.code(), 200, "{route}");
         assert!(response.body.is_empty(), "{route}");
-        if route != "/stream" && route != "/status" {
+        // The figures are others each time.
+        if !["/stream", "/status", "/metrics"].contains(&route) {
             let length = get(camera.address(), route).body.len().to_string();
             assert_eq!(response.head.field("Content-Length"), Some(length.as_str()), "{route}");
         }
@@ -240,7 +243,7 @@ fn one_connection_may_ask_several_times() {
     assert!(Viewer::read_opening(stream).picture() == pictures()[0]);
 }
 
-const ROUTES: [&str; 5] = ["/", "/stream", "/snapshot", "/status", "/health"];
+const ROUTES: [&str; 6] = ["/", "/stream", "/snapshot", "/status", "/metrics", "/health"];
 
 fn camera_with_a_picture() -> Camera {
     let camera = Camera::live();

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::viewers::{Observer, Reason, Viewers};
+use super::viewers::{Observer, Reason, Served, Viewers};
 use crate::{
     fanout::{Fanout, Repeat, Wait},
     jpeg::Header,
@@ -75,6 +75,8 @@ pub struct Figures {
     pub damaged: u64,
     /// Viewers of the stream.
     pub viewers: usize,
+    /// What the viewers have had.
+    pub served: Served,
     /// Pictures per second, over the last seconds.
     pub rate: f64,
     /// Time since the newest picture was published.
@@ -172,6 +174,7 @@ impl Camera {
             bytes: self.bytes.load(Ordering::Relaxed),
             damaged: self.damaged.load(Ordering::Relaxed),
             viewers: self.viewers.count(),
+            served: self.viewers.served(),
             rate,
             age: newest.as_ref().map(|picture| now.saturating_duration_since(picture.published)),
             header: newest.map(|picture| picture.header),

@@ -13,6 +13,7 @@ mod cors;
 mod health;
 mod link;
 mod listener;
+mod metrics;
 mod mount;
 mod page;
 mod query;
@@ -36,7 +37,7 @@ pub use access::{Secrets, Token, TokenError};
 pub use camera::{Camera, CameraConfig, Figures, Picture};
 pub use cors::{AllowedOrigin, OriginError};
 pub use mount::{Mount, MountError};
-pub use viewers::{Change, Observer, Reason, Viewer, ViewerFigures, Viewers};
+pub use viewers::{Change, Observer, Reason, Served, Viewer, ViewerFigures, Viewers};
 
 use self::running::Running;
 use crate::sync::lock;

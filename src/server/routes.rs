@@ -13,7 +13,7 @@ use super::{
     Camera, Mount,
     cameras::Found,
     connection::Peer,
-    health, page, query, reply,
+    health, metrics, page, query, reply,
     running::Shared,
     snapshot, status,
     stream::{Body, Stream},
@@ -56,6 +56,7 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Re
         (_, "/favicon.ico") => page::icon(),
         (_, "/health") => health::answer(request.uri(), &shared.cameras.all()),
         (found, "/status") => status::answer(found.map(|found| found.camera).as_deref(), &shared.cameras.all()),
+        (_, "/metrics") => metrics::answer(&shared.cameras.all()),
         (Some(found), _) => camera(request, &found, shared, peer).await,
         (None, "/") => page::page(request.uri(), request.version(), &Mount::default(), &shared.cameras.all()),
         (None, _) => not_found(path, shared),
@@ -80,6 +81,7 @@ async fn camera(request: &Request<Incoming>, found: &Found<'_>, shared: &Shared,
         "/snapshot" => snapshot::answer(request, camera).await,
         "/status" => status::answer(Some(camera), &alone()),
         "/health" => health::answer(request.uri(), &alone()),
+        "/metrics" => metrics::answer(&alone()),
         "/favicon.ico" => page::icon(),
         _ => not_found(request.uri().path(), shared),
     }
@@ -93,9 +95,9 @@ fn with_slash(uri: &Uri) -> String {
 
 fn not_found(path: &str, shared: &Shared) -> Response<Body> {
     let folders: Vec<_> = shared.cameras.all().iter().take(MOST_NAMED).map(|(mount, _)| mount.folder()).collect();
-    let served = folders
-        .iter()
-        .map(|folder| format!("{folder}, {folder}stream, {folder}snapshot, {folder}status, {folder}health"));
+    let served = folders.iter().map(|folder| {
+        format!("{folder}, {folder}stream, {folder}snapshot, {folder}status, {folder}health, {folder}metrics")
+    });
     let text = format!("{path} is not served here; see {}", served.collect::<Vec<_>>().join(", "));
     reply::text(StatusCode::NOT_FOUND, &text)
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use hyper::Response;
 use serde_json::{Map, Value, json};
 
-use super::{Camera, Figures, Mount, ViewerFigures, reply, stream::Body};
+use super::{Camera, Figures, Mount, Served, ViewerFigures, reply, stream::Body};
 
 /// What `/status` answers: all about one camera, and in brief about those of the server.
 pub(super) fn answer(camera: Option<&Camera>, cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
@@ -22,12 +22,13 @@ pub(super) fn answer(camera: Option<&Camera>, cameras: &[(Mount, Arc<Camera>)]) 
 
 fn full(camera: &Camera, now: Instant) -> Map<String, Value> {
     let mut full = figures(&camera.figures(now));
+    full.insert("served".into(), served(&camera.viewers.served()));
     full.insert("clients".into(), camera.viewers.figures().iter().map(client).collect());
     full
 }
 
 fn figures(figures: &Figures) -> Map<String, Value> {
-    let Figures { pictures, bytes, damaged, viewers, rate, age, header } = figures;
+    let Figures { pictures, bytes, damaged, viewers, rate, age, header, served: _ } = figures;
     let figures = json!({
         "pictures": pictures,
         "bytes": bytes,
@@ -40,6 +41,11 @@ fn figures(figures: &Figures) -> Map<String, Value> {
     });
     let Value::Object(figures) = figures else { unreachable!("the macro has made an object") };
     figures
+}
+
+fn served(Served { pictures, skipped, bytes, left }: &Served) -> Value {
+    let left: Map<_, _> = left.iter().map(|(reason, viewers)| (reason.to_string(), json!(viewers))).collect();
+    json!({"pictures": pictures, "skipped": skipped, "bytes": bytes, "left": left})
 }
 
 fn client(viewer: &ViewerFigures) -> Value {

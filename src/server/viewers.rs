@@ -1,6 +1,7 @@
 //! Who watches, and how each of them gets on.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -17,7 +18,7 @@ use super::connection::Connection;
 use crate::{multipart::Layout, sync::lock};
 
 /// Why a viewer left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// It closed its connection, or that broke.
     Closed,
@@ -53,9 +54,29 @@ pub(super) struct Full;
 pub struct Viewers {
     /// Most of them; 0 is no limit.
     most: usize,
-    viewers: Mutex<Slab<Arc<Viewer>>>,
+    state: Mutex<State>,
     last_id: AtomicU64,
     observer: Observer,
+}
+
+#[derive(Default)]
+struct State {
+    viewers: Slab<Arc<Viewer>>,
+    /// What those have had who left.
+    departed: Served,
+}
+
+/// What the viewers have had, those that left included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Pictures sent, those sent again included.
+    pub pictures: u64,
+    /// Pictures that viewers were too slow for, or that their rates left out.
+    pub skipped: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// How many have left for each reason.
+    pub left: BTreeMap<Reason, u64>,
 }
 
 /// One viewer of the stream.
@@ -107,17 +128,25 @@ impl std::fmt::Debug for Viewers {
 
 impl Viewers {
     pub(super) fn new(most: usize, observer: Observer) -> Arc<Self> {
-        Arc::new(Self { most, viewers: Mutex::default(), last_id: AtomicU64::new(0), observer })
+        Arc::new(Self { most, state: Mutex::default(), last_id: AtomicU64::new(0), observer })
     }
 
     /// How many watch.
     pub fn count(&self) -> usize {
-        lock(&self.viewers).len()
+        lock(&self.state).viewers.len()
+    }
+
+    /// What all viewers have had until now.
+    pub fn served(&self) -> Served {
+        let state = lock(&self.state);
+        let mut served = state.departed.clone();
+        state.viewers.iter().for_each(|(_, viewer)| served.add(viewer));
+        served
     }
 
     /// The figures of all viewers, in the order of their ids.
     pub fn figures(&self) -> Vec<ViewerFigures> {
-        let viewers: Vec<_> = lock(&self.viewers).iter().map(|(_, viewer)| viewer.clone()).collect();
+        let viewers: Vec<_> = lock(&self.state).viewers.iter().map(|(_, viewer)| viewer.clone()).collect();
         let mut figures: Vec<_> = viewers.iter().map(|viewer| viewer.figures(Instant::now())).collect();
         figures.sort_by_key(|figures| figures.id);
         figures
@@ -125,7 +154,8 @@ impl Viewers {
 
     /// Sends the viewer with this id away. Whether there was one.
     pub fn remove(&self, id: u64) -> bool {
-        let viewer = lock(&self.viewers).iter().find(|(_, viewer)| viewer.id == id).map(|(_, viewer)| viewer.clone());
+        let viewer =
+            lock(&self.state).viewers.iter().find(|(_, viewer)| viewer.id == id).map(|(_, viewer)| viewer.clone());
         viewer.is_some_and(|viewer| {
             viewer.connection.leave(Reason::Removed);
             true
@@ -135,7 +165,7 @@ impl Viewers {
     /// A place for a viewer. When there is none the one that has stalled longest has to give up its own.
     pub(super) fn watch(self: &Arc<Self>, connection: &Arc<Connection>, layout: Layout) -> Result<ViewerPlace, Full> {
         let (key, viewer) = {
-            let mut viewers = lock(&self.viewers);
+            let viewers = &mut lock(&self.state).viewers;
             let staying = viewers.iter().filter(|(_, viewer)| !viewer.connection.is_leaving()).count();
             if self.most > 0 && staying >= self.most {
                 let now = Instant::now();
@@ -156,9 +186,17 @@ impl Viewers {
 
     /// Sends all of them away.
     pub(super) fn leave(&self, reason: Reason) {
-        for (_, viewer) in lock(&self.viewers).iter() {
+        for (_, viewer) in lock(&self.state).viewers.iter() {
             viewer.connection.leave(reason);
         }
+    }
+}
+
+impl Served {
+    fn add(&mut self, viewer: &Viewer) {
+        self.pictures += viewer.pictures.load(Ordering::Relaxed);
+        self.skipped += viewer.skipped.load(Ordering::Relaxed);
+        self.bytes += viewer.bytes.load(Ordering::Relaxed);
     }
 }
 
@@ -201,8 +239,13 @@ impl Viewer {
 
 impl Drop for ViewerPlace {
     fn drop(&mut self) {
-        lock(&self.viewers.viewers).remove(self.key);
         let reason = self.viewer.connection.reason().unwrap_or(self.reason);
+        {
+            let mut state = lock(&self.viewers.state);
+            state.viewers.remove(self.key);
+            state.departed.add(&self.viewer);
+            *state.departed.left.entry(reason).or_default() += 1;
+        }
         (self.viewers.observer)(&self.viewer, Change::Removed(reason));
     }
 }

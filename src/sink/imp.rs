@@ -126,6 +126,7 @@ impl ObjectImpl for MjpegServerSink {
                 let viewers = self.camera().map_or(0, |camera| camera.viewers.count());
                 u32::try_from(viewers).unwrap_or(u32::MAX).to_value()
             }
+            PROP_BYTES_SERVED => self.camera().map_or(0, |camera| camera.viewers.served().bytes).to_value(),
             PROP_SERVER_STATS => {
                 viewers::server_stats(self.camera().map(|camera| camera.figures(Instant::now()))).to_value()
             }

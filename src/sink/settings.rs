@@ -26,6 +26,7 @@ pub(super) const PROP_USER_PW: &str = "user-pw";
 pub(super) const PROP_TOKEN: &str = "token";
 pub(super) const PROP_ALLOW_ORIGIN: &str = "allow-origin";
 pub(super) const PROP_NUM_CLIENTS: &str = "num-clients";
+pub(super) const PROP_BYTES_SERVED: &str = "bytes-served";
 pub(super) const PROP_SERVER_STATS: &str = "server-stats";
 pub(super) const PROP_CLIENT_STATS: &str = "client-stats";
 
@@ -260,6 +261,11 @@ fn figures() -> Vec<glib::ParamSpec> {
         glib::ParamSpecUInt::builder(PROP_NUM_CLIENTS)
             .nick("Number of clients")
             .blurb("Number of viewers that read the stream now")
+            .read_only()
+            .build(),
+        glib::ParamSpecUInt64::builder(PROP_BYTES_SERVED)
+            .nick("Bytes served")
+            .blurb("Bytes of the stream sent to all viewers since the start, those that left included")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_SERVER_STATS)
