@@ -2,13 +2,13 @@
 
 use std::{
     net::{SocketAddr, TcpStream},
-    sync::mpsc::channel,
+    sync::{Arc, mpsc::channel},
     time::{Duration, Instant},
 };
 
 use common::{
     http::{Viewer, connect, get, stalled},
-    pipeline::{Camera, DEADLINE, large, number, numbered, pictures, port_of},
+    pipeline::{Camera, DEADLINE, large, number, numbered, pictures, port_of, wait_until},
 };
 use gst::prelude::*;
 
@@ -163,6 +163,68 @@ fn a_paused_pipeline_serves_the_picture_it_stopped_at_and_sends_it_once() {
     camera.set_state(gst::State::Playing);
     assert!(viewer.picture() == pictures[1]);
     assert_eq!(camera.served(), 2);
+}
+
+#[test]
+fn a_flush_leaves_viewers_where_they_are() {
+    let (sink, mut harness) = harness();
+    let pictures = pictures();
+    push(&mut harness, &pictures[0]);
+    let mut viewer = Viewer::open(SocketAddr::from(([127, 0, 0, 1], port_of(&sink))));
+    assert!(viewer.picture() == pictures[0]);
+    harness.push_event(gst::event::FlushStart::new());
+    harness.push_event(gst::event::FlushStop::new(true));
+    harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    push(&mut harness, &pictures[1]);
+    assert!(viewer.picture() == pictures[1]);
+}
+
+#[test]
+fn new_caps_leave_viewers_where_they_are() {
+    let (sink, mut harness) = harness();
+    push(&mut harness, &pictures()[0]);
+    let mut viewer = Viewer::open(SocketAddr::from(([127, 0, 0, 1], port_of(&sink))));
+    assert!(viewer.picture() == pictures()[0]);
+    harness.set_src_caps_str("image/jpeg,width=1024,height=768,framerate=1/1");
+    let large = large();
+    push(&mut harness, &large);
+    assert!(viewer.picture() == large);
+}
+
+#[test]
+fn in_ready_viewers_keep_their_picture_and_go_on_with_the_next_start() {
+    let camera = Camera::live();
+    camera.push(&pictures()[0]);
+    let mut viewer = Viewer::open(camera.address());
+    assert!(viewer.picture() == pictures()[0]);
+    camera.set_state(gst::State::Ready);
+    assert_eq!(camera.viewers(), 1);
+    assert!(get(camera.address(), "/snapshot").body == pictures()[0]);
+    camera.set_state(gst::State::Playing);
+    camera.push(&pictures()[1]);
+    assert!(viewer.picture() == pictures()[1]);
+}
+
+/// A camera with few buffers may wait for this one.
+#[test]
+fn in_ready_no_buffer_is_kept() {
+    let camera = Camera::new("", "");
+    let memory = Arc::new(pictures()[0].clone());
+    let mut buffer = gst::Buffer::from_slice(Shared(memory.clone()));
+    buffer.get_mut().expect("nobody else has the buffer").set_pts(gst::ClockTime::ZERO);
+    camera.set_state(gst::State::Paused);
+    camera.push_buffer(buffer);
+    camera.wait_for_pictures(1);
+    camera.set_state(gst::State::Ready);
+    wait_until("the buffer to be free", || Arc::strong_count(&memory) == 1);
+}
+
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// It is the viewers that could hold it up: some do not read, some have sent half a request or nothing.

@@ -148,6 +148,11 @@ impl Camera {
         self.fanout.repeat(why);
     }
 
+    /// Somebody came who sees the newest picture only when it is given out twice: a pause counts from the beginning.
+    pub(super) fn came_in_a_pause(&self) {
+        lock(&self.idle).settled = false;
+    }
+
     /// Counts a picture that was dropped; how many there are now.
     pub fn count_damaged(&self) -> u64 {
         self.damaged.fetch_add(1, Ordering::Relaxed) + 1
@@ -255,6 +260,21 @@ mod tests {
             }
         }
         assert_eq!(repeated, [(1, Repeat::Settled), (4, Repeat::KeepAlive)]);
+    }
+
+    #[test]
+    fn who_comes_in_a_pause_has_the_newest_picture_repeated_too() {
+        let start = Instant::now();
+        let camera = camera_with(10, Duration::from_millis(40), start);
+        camera.repeat_if_idle(start + Duration::from_secs(1));
+        let mut late = camera.fanout.subscribe();
+        camera.came_in_a_pause();
+        let mut poll = || late.poll_next(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(poll(), Poll::Ready(Next::Item { .. })));
+        camera.repeat_if_idle(start + Duration::from_secs(2));
+        assert!(matches!(poll(), Poll::Ready(Next::Again { why: Repeat::Settled, .. })));
+        camera.repeat_if_idle(start + Duration::from_millis(2500));
+        assert!(poll().is_pending());
     }
 
     #[test]

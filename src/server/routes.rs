@@ -19,7 +19,7 @@ use super::{
     stream::{Body, Stream},
     wishes::Wishes,
 };
-use crate::multipart::Writer;
+use crate::multipart::{Layout, Writer};
 
 /// Answers a request.
 pub(super) async fn answer(
@@ -124,6 +124,9 @@ fn stream(request: &Request<Incoming>, camera: &Camera, peer: Peer) -> Response<
         return stream_response(camera, Body::Bytes(Bytes::new()));
     }
     let Ok(place) = camera.viewers.watch(&peer.connection, layout) else { return full() };
+    if layout == Layout::Advance {
+        camera.came_in_a_pause();
+    }
     let writer = Writer::new(&camera.config.boundary, layout).with_extra(extra);
     let fps = fps.into_iter().chain(camera.config.max_fps).reduce(f64::min);
     let stream = Stream::new(camera.fanout.subscribe(), writer, layout, fps, peer.drain, place);

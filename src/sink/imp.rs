@@ -159,6 +159,17 @@ impl ElementImpl for MjpegServerSink {
         });
         &TEMPLATES
     }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let changed = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::PausedToReady
+            && let State::Started(started) = &mut *lock(&self.state)
+        {
+            // It is nothing to wait for any more, and may be one of a camera's few buffers.
+            started.prerolled = None;
+        }
+        Ok(changed)
+    }
 }
 
 impl BaseSinkImpl for MjpegServerSink {
