@@ -222,16 +222,18 @@ impl<T: Clone> Reader<T> {
         if state.phase == Phase::Closed {
             return Poll::Ready(Next::Closed);
         }
-        if let Some(item) = state.newest.clone().filter(|_| state.number > self.seen) {
-            // A reader skips nothing of what was published before it came.
-            let skipped = if self.seen == 0 { 0 } else { state.number - self.seen - 1 };
-            self.seen = state.number;
-            self.repeats_seen = state.repeats;
-            return Poll::Ready(Next::Item { item, skipped });
-        }
-        if let Some(item) = state.newest.clone().filter(|_| state.repeats > self.repeats_seen) {
-            self.repeats_seen = state.repeats;
-            return Poll::Ready(Next::Again { item, why: state.why });
+        if let Some(newest) = &state.newest {
+            if state.number > self.seen {
+                // A reader skips nothing of what was published before it came.
+                let skipped = if self.seen == 0 { 0 } else { state.number - self.seen - 1 };
+                self.seen = state.number;
+                self.repeats_seen = state.repeats;
+                return Poll::Ready(Next::Item { item: newest.clone(), skipped });
+            }
+            if state.repeats > self.repeats_seen {
+                self.repeats_seen = state.repeats;
+                return Poll::Ready(Next::Again { item: newest.clone(), why: state.why });
+            }
         }
         if state.phase == Phase::Ended {
             return Poll::Ready(Next::Ended);
