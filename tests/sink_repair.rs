@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use common::{
     http::{Viewer, connect, get},
     jpeg::Jpeg,
-    pictures::{pixels, sink, src},
+    pictures::{decoded, segments, without_tables},
     pipeline::{Camera, large, pictures},
 };
-use gst::prelude::*;
 
 mod common;
 
@@ -73,30 +72,6 @@ fn the_extended_coding_of_8_bits_is_repaired() {
     assert_eq!(tables(&Viewer::open(camera.address()).picture()), tables(&extended));
 }
 
-/// The segments before the first scan: marker code and place of each.
-#[track_caller]
-fn segments(picture: &[u8]) -> Vec<(u8, std::ops::Range<usize>)> {
-    let mut segments = Vec::new();
-    let mut at = 2;
-    loop {
-        let [0xff, code, l1, l0] = picture[at..at + 4] else { panic!("no segment at {at}") };
-        let end = at + 2 + usize::from(u16::from_be_bytes([l1, l0]));
-        segments.push((code, at..end));
-        if code == 0xda {
-            return segments;
-        }
-        at = end;
-    }
-}
-
-fn without_tables(picture: &[u8]) -> Vec<u8> {
-    let mut stripped = picture.to_vec();
-    for (_, place) in segments(picture).into_iter().filter(|(code, _)| *code == 0xc4).rev() {
-        stripped.drain(place);
-    }
-    stripped
-}
-
 /// The Huffman tables by class and destination.
 fn tables(picture: &[u8]) -> BTreeMap<u8, Vec<u8>> {
     let mut tables = BTreeMap::new();
@@ -119,16 +94,4 @@ fn with(picture: &[u8], code: u8, offset: usize, byte: u8) -> Vec<u8> {
     let mut changed = picture.to_vec();
     changed[place.start + offset] = byte;
     changed
-}
-
-fn decoded(picture: &[u8]) -> Vec<u8> {
-    let pipeline = gst::parse::launch("appsrc name=src caps=image/jpeg ! jpegdec ! appsink name=sink sync=false")
-        .expect("gstreamer1.0-plugins-good is installed");
-    let (source, sink) = (src(&pipeline), sink(&pipeline));
-    pipeline.set_state(gst::State::Playing).expect("the pipeline plays");
-    source.push_buffer(gst::Buffer::from_slice(picture.to_vec())).expect("the source takes pictures");
-    let _ = source.end_of_stream();
-    let pixels = pixels(&sink.pull_sample().expect("a picture comes out"));
-    pipeline.set_state(gst::State::Null).expect("the pipeline stops");
-    pixels
 }

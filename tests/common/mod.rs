@@ -12,3 +12,4 @@ pub mod rows;
 pub mod script_server;
 pub mod source;
 pub mod streams;
+pub mod v4l2;

@@ -51,3 +51,43 @@ pub fn pixels(sample: &gst::Sample) -> Vec<u8> {
     }
     pixels
 }
+
+/// The pixels of a picture.
+#[track_caller]
+pub fn decoded(picture: &[u8]) -> Vec<u8> {
+    let pipeline = gst::parse::launch("appsrc name=src caps=image/jpeg ! jpegdec ! appsink name=sink sync=false")
+        .expect("gstreamer1.0-plugins-good is installed");
+    let (source, sink) = (src(&pipeline), sink(&pipeline));
+    pipeline.set_state(gst::State::Playing).expect("the pipeline plays");
+    source.push_buffer(gst::Buffer::from_slice(picture.to_vec())).expect("the source takes pictures");
+    let _ = source.end_of_stream();
+    let pixels = pixels(&sink.pull_sample().expect("a picture comes out"));
+    pipeline.set_state(gst::State::Null).expect("the pipeline stops");
+    pixels
+}
+
+/// The segments before the first scan: marker code and place of each.
+#[track_caller]
+pub fn segments(picture: &[u8]) -> Vec<(u8, std::ops::Range<usize>)> {
+    let mut segments = Vec::new();
+    let mut at = 2;
+    loop {
+        let [0xff, code, l1, l0] = picture[at..at + 4] else { panic!("no segment at {at}") };
+        let end = at + 2 + usize::from(u16::from_be_bytes([l1, l0]));
+        segments.push((code, at..end));
+        if code == 0xda {
+            return segments;
+        }
+        at = end;
+    }
+}
+
+/// The picture without its Huffman tables, as USB cameras send it.
+#[track_caller]
+pub fn without_tables(picture: &[u8]) -> Vec<u8> {
+    let mut stripped = picture.to_vec();
+    for (_, place) in segments(picture).into_iter().filter(|(code, _)| *code == 0xc4).rev() {
+        stripped.drain(place);
+    }
+    stripped
+}
