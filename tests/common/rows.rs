@@ -190,6 +190,13 @@ pub const QUIRKS: &[Row] = &[
     )
     .foreign(0, 1),
     Row::new(
+        "text part with a start of image behind its length",
+        b"--f\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[\"\xff\xd8\xff\xe0,,,\"]\r\n--f\r\n\
+          Content-Type: image/jpeg\r\n\r\n",
+        b"\r\n",
+    )
+    .foreign(0, 1),
+    Row::new(
         "binary part without line end",
         b"\r\n--f\r\nContent-Type: audio/basic\r\n\r\n\x01\x02\x03--f\r\nContent-Type: image/jpeg\r\n\r\n",
         b"",

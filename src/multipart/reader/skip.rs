@@ -6,7 +6,10 @@ use memchr::memchr;
 use super::{Event, Place, Reader, Start, Step};
 use crate::{
     jpeg,
-    multipart::head::{Head, Line, MAX_DELIMITER, begins_head},
+    multipart::{
+        delimiter::Found,
+        head::{Head, Line, MAX_DELIMITER, begins_head},
+    },
 };
 
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(super) struct Skip {
     head: Option<Head>,
     /// Bytes after which it ends without a delimiter.
     left: Option<u64>,
+    /// Those are what its head says, which counts as far as what follows confirms it.
+    declared: bool,
     /// The current line's beginning is gone.
     overlong: bool,
     /// The line before looked like a delimiter, but not like the one that the stream used so far.
@@ -23,11 +28,11 @@ pub(super) struct Skip {
 
 impl Skip {
     pub(super) fn foreign(head: Head) -> Self {
-        Self { left: head.length(), head: Some(head), overlong: false, renamed: false }
+        Self { left: head.length(), declared: true, head: Some(head), overlong: false, renamed: false }
     }
 
     pub(super) fn lost() -> Self {
-        Self { left: Some(MAX_LOST), head: None, overlong: false, renamed: false }
+        Self { left: Some(MAX_LOST), declared: false, head: None, overlong: false, renamed: false }
     }
 }
 
@@ -36,6 +41,9 @@ impl<S: Copy> Reader<S> {
         let Place::Skip(skip) = &mut self.place else { return Step::Next };
         if skip.head.is_some() {
             return self.first_bytes(stamp);
+        }
+        if skip.left == Some(0) {
+            return self.declared_end();
         }
         let left = skip.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let data = self.buffer.data();
@@ -62,10 +70,19 @@ impl<S: Copy> Reader<S> {
             line => skip.renamed = whole && matches!(line, Line::Delimiter(..)),
         }
         skip.left = skip.left.map(|left| left.saturating_sub(count as u64));
-        if skip.left == Some(0) {
-            self.enter_between(count)
-        } else {
-            self.buffer.consume(count)
+        self.buffer.consume(count);
+        Step::Next
+    }
+
+    /// Its length is over. Without a delimiter there, as the stream has them, that was too small: the rest of a text
+    /// must not pass for a picture.
+    fn declared_end(&mut self) -> Step {
+        let Place::Skip(skip) = &mut self.place else { return Step::Next };
+        let delimited = skip.declared && self.delimiter.text().is_some();
+        match self.delimiter.follows(self.buffer.data()) {
+            Found::Unknown if delimited => return Step::NeedsBytes,
+            Found::No if delimited => *skip = Skip::lost(),
+            _ => self.enter_between(0),
         }
         Step::Next
     }
