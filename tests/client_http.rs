@@ -51,7 +51,7 @@ fn compressed(format: ZlibCompressorFormat, pieces: &[Step]) -> Vec<Step> {
 
 #[test]
 fn lengths_of_streams_end_nothing() {
-    for length in ["-1", "9999999", "0x10", "99999999999999999999", "1", ""] {
+    for length in ["-1", "9999999", "0x10", "99999999999999999999", "1", "0", ""] {
         assert_head_plays(&format!(
             "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nContent-Type: multipart/x-mixed-replace;boundary=frame\r\n\r\n"
         ));
@@ -68,13 +68,33 @@ fn heads_that_are_not_quite_http_play() {
         "HTTP/2.0 200 OK\r\n\r\n",
         "\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\nThu Jan  1 00:00:00 1970\r\n: no name\r\n\r\n",
+        "HTTP/1.1  200  OK\r\n\r\n",
+        "HTTP/1.1 200OK\r\n\r\n",
+        "HTTP 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\r\nServer: x\r\r\n\r\r\n",
         "HTTP/1.1 200 OK\r\nServer: caf\u{e9}\r\nX:\t\u{1}\r\n\r\n",
         "HTTP/1.1 200 OK\nContent-Type: multipart/x-mixed-replace\r\n\n",
         "HTTP/1.1 200 OK\r\nContent-Type:\r\n multipart/x-mixed-replace;\r\n\tboundary=frame\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n",
         "HTTP/1.1 206 Partial Content\r\n\r\n",
+        // Scripts whose web server adds nothing.
+        "Content-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n",
+        "Status: 200 OK\r\nContent-Length: 1\r\n\r\n",
+        // Without a blank line the stream itself ends the head.
+        "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n",
+        "HTTP/1.1 200 OK\r\n",
     ] {
         assert_head_plays(head);
+    }
+}
+
+/// What the head says of the body is a hint like any other.
+#[test]
+fn bodies_that_are_not_coded_as_their_head_says_play() {
+    for coding in
+        ["Transfer-Encoding: chunked", "Content-Encoding: gzip", "Content-Encoding: deflate", "Content-Encoding: br"]
+    {
+        assert_head_plays(&format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n"));
     }
 }
 
@@ -121,6 +141,8 @@ fn chunks_play_however_they_are_cut() {
     let extended =
         |bytes: &[u8]| [format!("000{:X} ; name=\"value\"\n", bytes.len()).as_bytes(), bytes, b"\n"].concat();
     assert_plays("extensions and line feeds", [vec![head()], body(extended)].concat());
+    let prefixed = |bytes: &[u8]| [format!("0x{:X}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    assert_plays("the prefix of hexadecimal numbers", [vec![head()], body(prefixed)].concat());
     let glued = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes].concat();
     assert_plays("no line end after the data", [vec![head()], body(glued)].concat());
 }
@@ -134,12 +156,16 @@ fn chunks_count_before_a_length() {
 #[test]
 fn compressed_bodies_play() {
     for (encoding, format) in [
-        ("gzip", ZlibCompressorFormat::Gzip),
-        ("x-gzip", ZlibCompressorFormat::Gzip),
-        ("deflate", ZlibCompressorFormat::Zlib),
-        ("DEFLATE", ZlibCompressorFormat::Raw),
+        ("Content-Encoding: gzip", ZlibCompressorFormat::Gzip),
+        ("Content-Encoding: x-gzip", ZlibCompressorFormat::Gzip),
+        ("Content-Encoding: deflate", ZlibCompressorFormat::Zlib),
+        ("Content-Encoding: DEFLATE", ZlibCompressorFormat::Raw),
+        ("Content-Encoding: deflate", ZlibCompressorFormat::Gzip),
+        ("Content-Encoding: gzip", ZlibCompressorFormat::Zlib),
+        ("Content-Encoding: identity, gzip", ZlibCompressorFormat::Gzip),
+        ("Transfer-Encoding: gzip", ZlibCompressorFormat::Gzip),
     ] {
-        let head = send(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\n\r\n"));
+        let head = send(format!("HTTP/1.1 200 OK\r\n{encoding}\r\n\r\n"));
         let pieces = compressed(format, &body(<[u8]>::to_vec));
         assert_plays(&format!("{encoding}, {format:?}"), [vec![head], pieces].concat());
     }
@@ -158,7 +184,9 @@ fn compressed_bodies_in_chunks_play() {
 
 #[test]
 fn broken_compression_is_a_loss() {
-    let broken = vec![send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nnot compressed at all")];
+    // The head of a gzip member (RFC 1952 2.3), and nothing that could follow it.
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\0not compressed at all";
+    let broken = vec![send([b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n".as_slice(), gzip].concat())];
     let server = ScriptServer::play([broken, vec![send("HTTP/1.1 200 OK\r\n\r\n"), part(&jpeg::picture(0))]]);
     let source = Source::new(&server.url()).hasty().play();
     assert_same(&source.frame(), &jpeg::picture(0), "the picture after the loss");
@@ -190,8 +218,20 @@ fn answers_without_a_body_are_asked_again() {
 
 #[test]
 fn server_that_asks_for_a_longer_wait_gets_it() {
-    for (said, least, most) in [("3", 3000, 3000), ("86400", 60_000, 60_000), ("0", 100, 200), ("soon", 100, 200)] {
-        let busy = vec![send(format!("HTTP/1.1 503 Busy\r\nRetry-After: {said}\r\n\r\n")), Step::Close];
+    // Its clock may be wrong by years: what counts is how far its two dates are apart.
+    let date = "Sun, 06 Nov 1994 08:49:42 GMT\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT";
+    for (status, said, least, most) in [
+        (503, "3", 3000, 3000),
+        (429, "4", 4000, 4000),
+        (503, "86400", 60_000, 60_000),
+        (503, "0", 100, 200),
+        (503, "soon", 100, 200),
+        (503, date, 5000, 5000),
+        (429, date, 5000, 5000),
+        (503, "Fri, 31 Dec 9999 23:59:59 GMT", 60_000, 60_000),
+        (503, "Sun, 06 Nov 1994 08:49:42 GMT", 100, 200),
+    ] {
+        let busy = vec![send(format!("HTTP/1.1 {status} Busy\r\nRetry-After: {said}\r\n\r\n")), Step::Close];
         let server = ScriptServer::play([busy]);
         let source = Source::new(&server.url()).set("reconnect-delay-min", 200_000_000u64).play();
         let delay: gst::ClockTime = source.change().get("delay").expect("a loss says how long it waits");

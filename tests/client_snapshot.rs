@@ -179,6 +179,67 @@ fn single_picture_called_multipart_is_polled() {
     assert_plays(&source, 5);
 }
 
+/// An answer with this picture, which says that it has so many bytes more.
+fn wrong_length(index: usize, more: isize) -> Vec<u8> {
+    let jpeg = jpeg::picture(index);
+    let length = jpeg.len().checked_add_signed(more).expect("a length");
+    [format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: {length}\r\n\r\n").as_bytes(), &jpeg].concat()
+}
+
+/// Seen from outside: no picture at all, as the answer was cut off where its length had it end.
+#[test]
+fn picture_longer_than_its_length_is_whole() {
+    for cut in [1, 2, 20] {
+        let answer = wrong_length(0, -20);
+        let (first, rest) = answer.split_at(answer.len() - cut);
+        let server = ScriptServer::play([vec![send(first), Step::Wait, send(rest), Step::Close]]);
+        let source = Source::new(&server.url()).lossless().play();
+        source.await_stat("bytes", (jpeg::picture(0).len() - cut) as u64);
+        server.allow();
+        assert_same(&source.frame(), &jpeg::picture(0), "the picture");
+        assert_eq!(source.stat("damaged"), 0);
+    }
+}
+
+/// Seen from outside: one picture, then nothing for the time of `timeout`, and a warning each time.
+#[test]
+fn picture_whose_end_nobody_tells_is_polled() {
+    let bare = |index| [format!("HTTP/1.1 200 OK\r\n{IMAGE}\r\n").as_bytes(), &jpeg::picture(index)].concat();
+    for answer in [Box::new(bare) as Box<dyn Fn(usize) -> Vec<u8> + Send>, Box::new(|index| wrong_length(index, 20))] {
+        let camera = Camera::new(move |index| (answer(index), After::Keep));
+        assert_plays(&camera.polled().play(), 4);
+    }
+}
+
+/// A connection that the server is about to close is asked nothing more.
+#[test]
+fn server_that_says_that_it_closes_is_asked_on_another_connection() {
+    for head in ["HTTP/1.1 200 OK\r\nConnection: close", "HTTP/1.0 200 OK"] {
+        let camera = Camera::new(move |index| {
+            let jpeg = jpeg::picture(index);
+            let head = format!("{head}\r\n{IMAGE}Content-Length: {}\r\n\r\n", jpeg.len());
+            ([head.as_bytes(), &jpeg].concat(), After::Keep)
+        });
+        assert_plays(&camera.polled().play(), 4);
+        assert_eq!(camera.connections(4), [0, 1, 2, 3]);
+    }
+}
+
+/// Seen from outside: an error, as if there were no picture to be had.
+#[test]
+fn first_picture_that_is_damaged_costs_itself_alone() {
+    let half = |index| {
+        let jpeg = &jpeg::picture(index)[..200];
+        [format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: 200\r\n\r\n").as_bytes(), jpeg].concat()
+    };
+    let camera = Camera::new(
+        move |index| if index == 0 { (half(0), After::Close) } else { (snapshot(index, IMAGE), After::Keep) },
+    );
+    let source = camera.polled().play();
+    assert_same(&source.frame(), &jpeg::picture(1), "the picture after");
+    assert_eq!(source.stat("damaged"), 1);
+}
+
 #[test]
 fn stream_called_a_picture_is_a_stream() {
     let head = send("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n");

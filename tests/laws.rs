@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{jpeg, rows, streams::Stream};
 use gstmjpeghttp::{
     http::{Chunked, ChunkedError, ResponseHead},
-    jpeg::{Step, Walk, check},
+    jpeg::{START, Step, Walk, check},
     multipart::{Event, Extra, Layout, Limits, Part, Reader, Writer},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
@@ -131,7 +131,9 @@ fn heads_are_read_as_httparse_does(bytes: &[u8]) {
     let ours = ResponseHead::parse(bytes);
     if let Ok(Some((_, len))) = &ours {
         assert!(*len <= bytes.len());
-        assert_eq!(ResponseHead::parse(&bytes[..*len]), ours, "what follows a head does not change it");
+        // Where the blank line is missing, the first bytes of the body end it.
+        let end = bytes.len().min(len + START.len());
+        assert_eq!(ResponseHead::parse(&bytes[..end]), ours, "what follows a head does not change it");
     }
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut theirs = httparse::Response::new(&mut fields);

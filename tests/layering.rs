@@ -10,7 +10,7 @@ use std::{
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("jpeg", &[], NO_OUTSIDE),
     ("multipart", &["jpeg", "sync"], NO_OUTSIDE),
-    ("http", &[], NO_OUTSIDE),
+    ("http", &["jpeg"], NO_OUTSIDE),
     ("sync", &[], NO_OUTSIDE),
     ("fanout", &["sync"], &["gst", "gst_base", "glib", "gio", "tokio", "hyper", "hyper_util"]),
     ("runtime", &[], &["gst", "gst_base", "glib", "gio", "hyper"]),

@@ -1,17 +1,21 @@
 //! Asking for the stream: request, challenge, redirection, until there is an answer.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use super::{
     ClientError, Location, Options,
     connection::{Connection, Read},
     credentials::Answers,
     location::without_userinfo,
+    patience::Patience,
     request::Keep,
     session::limit,
 };
 use crate::{
-    http::{Chunked, HeadError, ResponseHead},
+    http::{Chunked, HeadError, HeadReader, ResponseHead, parse_date},
     jpeg,
 };
 
@@ -61,13 +65,13 @@ pub(super) fn ask(
             (401, _)
                 if may_answer
                     && (challenges == 0 || challenges < MAX_CHALLENGES && is_stale(&answer.head))
-                    && memory.answers.challenge(answer.head.field_values("www-authenticate")) =>
+                    && memory.answers.challenge(&challenged(&answer.head)) =>
             {
                 challenges += 1;
             }
             (200..=299, _) => {
                 let media_type = answer.head.media_type();
-                if media_type.is_no_picture() && !begins_as_pictures(&mut answer, options.timeout)? {
+                if media_type.is_no_picture() && !begins_as_pictures(&mut answer, options)? {
                     let essence = media_type.essence().to_owned();
                     return Err(ClientError::NotPictures { url: location.to_string(), essence });
                 }
@@ -94,7 +98,7 @@ fn send(
     let request = request.head(location, authorization.as_deref(), proxy, keep);
     let exchange = |connection: Connection| {
         connection.write(request.as_bytes())?;
-        let (head, body) = response_head(&connection, options.timeout)?;
+        let (head, body) = response_head(&connection, options)?;
         Ok(Answer { location: location.clone(), connection, head, body })
     };
     if let Some((_, connection)) = memory.kept.take().filter(|(kept, _)| kept.same_origin(location)) {
@@ -107,16 +111,18 @@ fn send(
     exchange(Connection::open(location, options, cancellable)?)
 }
 
-fn response_head(connection: &Connection, timeout: Duration) -> Result<(ResponseHead, Vec<u8>), ClientError> {
-    let mut bytes = Vec::new();
+fn response_head(connection: &Connection, options: &Options) -> Result<(ResponseHead, Vec<u8>), ClientError> {
+    let patience = patience(options);
+    let (mut bytes, mut reader) = (Vec::new(), HeadReader::new());
     let mut space = [0; 4096];
     let mut interim = 0;
     loop {
-        match ResponseHead::parse(&bytes) {
+        match reader.read(&bytes) {
             // RFC 9110 15.2: the answer itself follows.
             Ok(Some((head, len))) if head.status() < 200 && interim < MAX_INTERIM => {
                 interim += 1;
                 bytes.drain(..len);
+                reader = HeadReader::new();
                 continue;
             }
             Ok(Some((head, len))) => return Ok((head, bytes.split_off(len))),
@@ -126,17 +132,34 @@ fn response_head(connection: &Connection, timeout: Duration) -> Result<(Response
             Err(HeadError::NotHttp(_)) if is_bare_stream(&bytes) => return Ok((ResponseHead::absent(), bytes)),
             Err(error) => return Err(error.into()),
         }
-        match connection.read(&mut space, limit(timeout))? {
-            Read::Bytes(count) => bytes.extend_from_slice(&space[..count]),
-            Read::Idle => return Err(ClientError::Stalled { after: timeout }),
-            Read::Closed => return Err(ClientError::Closed),
-        }
+        bytes.extend_from_slice(more(connection, &mut space, options, &patience)?.ok_or(ClientError::Closed)?);
+    }
+}
+
+/// For the head of an answer; its bytes have a limit of their own.
+fn patience(options: &Options) -> Patience {
+    Patience::new(options.patience, u64::MAX, Instant::now())
+}
+
+/// The next bytes; none at the end.
+fn more<'a>(
+    connection: &Connection,
+    space: &'a mut [u8],
+    options: &Options,
+    patience: &Patience,
+) -> Result<Option<&'a [u8]>, ClientError> {
+    patience.check(Instant::now())?;
+    match connection.read(space, limit(options.timeout))? {
+        Read::Bytes(count) => Ok(Some(&space[..count])),
+        Read::Idle => Err(ClientError::Stalled { after: options.timeout }),
+        Read::Closed => Ok(None),
     }
 }
 
 /// Whether a body that calls itself a text begins as pictures do. Some servers leave the type at its default, which is
 /// text/html in ESP-IDF and Flask.
-fn begins_as_pictures(answer: &mut Answer, timeout: Duration) -> Result<bool, ClientError> {
+fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, ClientError> {
+    let patience = patience(options);
     let mut space = [0; 1024];
     loop {
         let mut data = Vec::new();
@@ -148,10 +171,9 @@ fn begins_as_pictures(answer: &mut Answer, timeout: Duration) -> Result<bool, Cl
         if data.trim_ascii_start().len() >= jpeg::START.len() || answer.body.len() > space.len() {
             return Ok(is_bare_stream(&data));
         }
-        match answer.connection.read(&mut space, limit(timeout))? {
-            Read::Bytes(count) => answer.body.extend_from_slice(&space[..count]),
-            Read::Idle => return Err(ClientError::Stalled { after: timeout }),
-            Read::Closed => return Ok(false),
+        match more(&answer.connection, &mut space, options, &patience)? {
+            Some(bytes) => answer.body.extend_from_slice(bytes),
+            None => return Ok(false),
         }
     }
 }
@@ -160,9 +182,14 @@ fn is_bare_stream(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"--") || bytes.starts_with(&jpeg::START)
 }
 
+/// The challenges of an answer 401, as they stand there.
+fn challenged(head: &ResponseHead) -> Vec<&str> {
+    head.field_values("www-authenticate").collect()
+}
+
 /// Whether an answer was refused only because its challenge was too old (RFC 7616 3.3).
 fn is_stale(head: &ResponseHead) -> bool {
-    head.field_values("www-authenticate").any(|value| {
+    challenged(head).iter().any(|value| {
         let text: String = value.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | '"')).collect();
         text.contains("stale=true")
     })
@@ -179,14 +206,25 @@ fn refused(location: &Location, head: &ResponseHead, options: &Options) -> Clien
         404 | 410 => "; check the path in location",
         _ => "",
     };
-    let retry_after = head.field_value("retry-after").and_then(|value| value.parse().ok());
     ClientError::Status {
         url: location.to_string(),
         status: head.status(),
         reason: head.reason().to_owned(),
         cure,
-        retry_after: retry_after.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER)),
+        retry_after: retry_after(head, SystemTime::now()).map(|delay| delay.min(MAX_RETRY_AFTER)),
     }
+}
+
+/// How long a server wants to be left alone: `Retry-After` is a number of seconds, or a date (RFC 9110 10.2.3).
+fn retry_after(head: &ResponseHead, now: SystemTime) -> Option<Duration> {
+    let value = head.field_value("retry-after")?;
+    let seconds = value.parse().ok().or_else(|| {
+        // Cameras that have lost the time are not rare: what counts is the server's own idea of it.
+        let its_now = head.field_value("date").and_then(parse_date);
+        let now = its_now.or_else(|| Some(now.duration_since(UNIX_EPOCH).ok()?.as_secs()))?;
+        Some(parse_date(value)?.saturating_sub(now))
+    });
+    seconds.map(Duration::from_secs)
 }
 
 /// Redirections followed for one try. Chosen: half of what browsers and libsoup follow; cameras have one.

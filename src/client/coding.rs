@@ -15,7 +15,8 @@ impl Coding {
     /// For the body after this head; `None` for one that comes as it is.
     pub(super) fn new(head: &ResponseHead) -> Option<Self> {
         let chunked = head.is_chunked().then(Chunked::new);
-        let inflate = head.field_value("content-encoding").and_then(Inflate::new);
+        let codings = head.words("content-encoding").chain(head.words("transfer-encoding"));
+        let inflate = Inflate::new(codings);
         (chunked.is_some() || inflate.is_some()).then_some(Self { chunked, inflate, whole: false })
     }
 

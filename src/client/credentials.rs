@@ -44,11 +44,11 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Takes the challenges of an answer 401. Whether there is one that can be answered.
-    pub(super) fn challenge<'a>(&mut self, values: impl Iterator<Item = &'a str>) -> bool {
+    pub(super) fn challenge(&mut self, values: &[&str]) -> bool {
         // What comes after something unreadable in a field cannot be told apart.
-        let challenges = values.flat_map(|value| ChallengeParser::new(value).map_while(Result::ok));
+        let challenges = values.iter().flat_map(|value| ChallengeParser::new(value).map_while(Result::ok));
         let builder = challenges.fold(PasswordClient::builder(), |builder, it| builder.challenge(&in_known_case(it)));
-        self.client = builder.build().ok();
+        self.client = builder.build().ok().or_else(|| asks_for_basic(values).then(basic).flatten());
         self.client.is_some()
     }
 
@@ -65,6 +65,16 @@ impl Answers {
         // itself where RFC 7616 3.4.3 has its hash, so it is given the hash.
         respond(None).or_else(|_| respond(no_body.as_ref().map(|hash| hash.as_bytes()))).ok()
     }
+}
+
+/// Whether a challenge that cannot be read is one for Basic all the same: its realm, which may be missing, unquoted or
+/// not in ASCII, is not part of the answer.
+fn asks_for_basic(challenges: &[&str]) -> bool {
+    challenges.iter().any(|challenge| challenge.split([' ', ',']).any(|word| word.eq_ignore_ascii_case("basic")))
+}
+
+fn basic() -> Option<PasswordClient> {
+    PasswordClient::try_from("Basic realm=\"\"").ok()
 }
 
 /// RFC 7616 leaves the case of an algorithm's name open; http-auth knows one.
@@ -97,7 +107,7 @@ mod tests {
 
     fn answer(challenges: &[&str]) -> Option<String> {
         let mut answers = Answers::default();
-        answers.challenge(challenges.iter().copied());
+        answers.challenge(challenges);
         answers.authorization(&Credentials::new("Mufasa", "Circle of Life"), "/dir/index.html")
     }
 
@@ -123,9 +133,7 @@ mod tests {
         let answer = answer(&["Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", \
              opaque=\"5ccc069c403ebaf9f0171e9517f40e41\""]);
         let mut answers = Answers::default();
-        answers.challenge(
-            ["Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\""].into_iter(),
-        );
+        answers.challenge(&["Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\""]);
         let known = answers.authorization(&Credentials::new("Mufasa", "CircleOfLife"), "/dir/index.html");
         assert!(known.is_some_and(|known| known.contains("1949323746fe6a43ef61f9606e7febea")));
         assert!(answer.is_some_and(|answer| answer.contains("opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"")));
@@ -142,6 +150,15 @@ mod tests {
         ] {
             assert!(answer(&[challenge]).is_some(), "{challenge}");
         }
+    }
+
+    /// Seen from outside: "check user-id and user-pw" though both were right.
+    #[test]
+    fn challenges_for_basic_are_answered_however_they_name_their_realm() {
+        for challenge in ["Basic", "basic realm=Front door", "Basic realm=\"Küche\"", "NTLM, Basic realm=\"x"] {
+            assert!(answer(&[challenge]).is_some_and(|answer| answer.starts_with("Basic ")), "{challenge}");
+        }
+        assert_eq!(answer(&["Digest realm=\"basics\""]), None);
     }
 
     #[test]

@@ -85,6 +85,12 @@ pub enum ClientError {
         /// The limit.
         after: Duration,
     },
+    /// Bytes came, but no picture, for too long.
+    #[error("bytes came, but no picture for {} s", .after.as_secs_f64())]
+    Barren {
+        /// The limit.
+        after: Duration,
+    },
     /// The stream ended.
     #[error("the server closed the stream")]
     Closed,
@@ -183,6 +189,7 @@ impl ClientError {
             | Self::Panicked
             | Self::Broken { .. }
             | Self::Stalled { .. }
+            | Self::Barren { .. }
             | Self::Closed
             | Self::Compressed { .. }
             | Self::Chunked(_) => Cause::Passing,

@@ -4,61 +4,91 @@ use gio::prelude::*;
 
 use super::ClientError;
 
-/// Takes a gzip or deflate body apart as it arrives.
+/// Takes a gzip or deflate body apart as it arrives. Its first bytes tell how it is compressed, if it is at all: some
+/// servers name another coding than they use, or one that they do not use.
 pub(super) struct Inflate {
-    /// None until the first bytes of a `deflate` body have shown what it is.
-    decompressor: Option<gio::ZlibDecompressor>,
-    /// Bytes that the decompressor wants to see together with the next ones.
+    /// Whether the head speaks of `deflate`, of which not all kinds can be told by their first bytes.
+    deflate: bool,
+    state: State,
+    /// Bytes that are not decompressed yet.
     kept: Vec<u8>,
 }
 
+enum State {
+    /// Before the first bytes.
+    Start,
+    Compressed(gio::ZlibDecompressor),
+    /// Behind a member of a gzip body, where another may follow (RFC 1952 2.2).
+    Behind,
+    /// Not compressed, or in a way that we do not know.
+    AsItIs,
+    Ended,
+}
+
 impl Inflate {
-    /// For this Content-Encoding; `None` for one that changes nothing or is not known.
-    pub(super) fn new(content_encoding: &str) -> Option<Self> {
-        let decompressor = match content_encoding.trim().to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => Some(gio::ZlibDecompressor::new(gio::ZlibCompressorFormat::Gzip)),
-            "deflate" => None,
-            _ => return None,
-        };
-        Some(Self { decompressor, kept: Vec::new() })
+    /// For a body of these codings; `None` where none is one that changes anything.
+    pub(super) fn new(codings: impl Iterator<Item = String>) -> Option<Self> {
+        let codings: Vec<_> =
+            codings.filter(|coding| !["", "identity", "chunked"].contains(&coding.as_str())).collect();
+        let deflate = codings.iter().any(|coding| coding == "deflate");
+        (!codings.is_empty()).then_some(Self { deflate, state: State::Start, kept: Vec::new() })
     }
 
     /// Takes the next bytes and hands what they hold to `data`. Whether the body goes on.
     pub(super) fn decode(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ClientError> {
         self.kept.extend_from_slice(bytes);
-        let decompressor = match (&mut self.decompressor, self.kept.as_slice()) {
-            (Some(decompressor), _) => decompressor,
-            (none, [first, second, ..]) => none.insert(gio::ZlibDecompressor::new(deflate_format(*first, *second))),
-            (None, _) => return Ok(true),
-        };
-        let mut space = vec![0; SPACE];
+        let mut space = Vec::new();
         loop {
-            match decompressor.convert(&self.kept, &mut space[..], gio::ConverterFlags::NONE) {
-                Ok((result, read, written)) => {
-                    data(&space[..written]);
-                    self.kept.drain(..read);
-                    if result == gio::ConverterResult::Finished {
-                        return Ok(false);
-                    }
-                    if read == 0 && written == 0 {
-                        return Ok(true);
+            match &self.state {
+                State::Start | State::Behind if self.kept.len() < 2 => return Ok(true),
+                State::Start => self.state = first(&self.kept, self.deflate),
+                State::Behind if self.kept.starts_with(&GZIP) => self.state = first(&self.kept, self.deflate),
+                // Padding: RFC 1952 does not know it, gzip passes over it.
+                State::Behind => self.state = State::Ended,
+                State::Ended => return Ok(false),
+                State::AsItIs => {
+                    data(&self.kept);
+                    self.kept.clear();
+                    return Ok(true);
+                }
+                State::Compressed(decompressor) => {
+                    space.resize(SPACE, 0);
+                    match decompressor.convert(&self.kept, &mut space[..], gio::ConverterFlags::NONE) {
+                        Ok((result, read, written)) => {
+                            data(&space[..written]);
+                            self.kept.drain(..read);
+                            if result == gio::ConverterResult::Finished {
+                                self.state = State::Behind;
+                            } else if read == 0 && written == 0 {
+                                return Ok(true);
+                            }
+                        }
+                        Err(error) if error.matches(gio::IOErrorEnum::PartialInput) => return Ok(true),
+                        Err(error) => return Err(ClientError::Compressed { message: error.message().to_owned() }),
                     }
                 }
-                Err(error) if error.matches(gio::IOErrorEnum::PartialInput) => return Ok(true),
-                Err(error) => return Err(ClientError::Compressed { message: error.message().to_owned() }),
             }
         }
     }
 }
 
-/// `deflate` should mean zlib, but some servers leave out zlib's head (RFC 1950 2.2: method 8, a check modulo 31).
-fn deflate_format(first: u8, second: u8) -> gio::ZlibCompressorFormat {
-    if first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31) {
-        gio::ZlibCompressorFormat::Zlib
-    } else {
-        gio::ZlibCompressorFormat::Raw
-    }
+/// What a body is that begins with these bytes, two at least.
+fn first(bytes: &[u8], deflate: bool) -> State {
+    let zlib = bytes[0] & 0x0f == 8 && u16::from_be_bytes([bytes[0], bytes[1]]).is_multiple_of(31);
+    let format = match bytes {
+        [0x1f, 0x8b, ..] => gio::ZlibCompressorFormat::Gzip,
+        // RFC 1950 2.2: method 8, a check modulo 31.
+        _ if zlib => gio::ZlibCompressorFormat::Zlib,
+        [b'-', b'-', ..] | [b'\r', b'\n', ..] | [0xff, 0xd8, ..] => return State::AsItIs,
+        // `deflate` should mean zlib, but some servers leave out zlib's head.
+        _ if deflate => gio::ZlibCompressorFormat::Raw,
+        _ => return State::AsItIs,
+    };
+    State::Compressed(gio::ZlibDecompressor::new(format))
 }
+
+/// RFC 1952 2.3.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Bytes decompressed at once.
 const SPACE: usize = 64 * 1024;
@@ -76,36 +106,64 @@ mod tests {
         space
     }
 
+    fn named(coding: &str) -> Inflate {
+        Inflate::new(std::iter::once(coding.to_owned())).expect("the coding may change something")
+    }
+
+    /// What comes out of a body in pieces of any size, and whether it goes on.
+    #[track_caller]
+    fn decoded(coding: &str, stream: &[u8]) -> (Vec<u8>, bool) {
+        let decode = |size| {
+            let (mut inflate, mut body, mut goes_on) = (named(coding), Vec::new(), true);
+            for piece in stream.chunks(size) {
+                goes_on = inflate.decode(piece, |data| body.extend_from_slice(data)).expect("the body is whole");
+            }
+            (body, goes_on)
+        };
+        assert_eq!((decode(1), decode(7)), (decode(stream.len()), decode(stream.len())), "{coding}");
+        decode(stream.len())
+    }
+
+    const TEXT: &[u8] = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n";
+
     #[test]
-    fn bodies_are_decompressed_however_they_are_cut() {
-        let text = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n".repeat(100);
-        for (encoding, format) in [
-            ("gzip", gio::ZlibCompressorFormat::Gzip),
-            ("deflate", gio::ZlibCompressorFormat::Zlib),
-            ("Deflate", gio::ZlibCompressorFormat::Raw),
-        ] {
-            let stream = compressed(format, &text);
-            for size in [1, 7, stream.len()] {
-                let mut inflate = Inflate::new(encoding).expect("the encoding is known");
-                let mut body = Vec::new();
-                for piece in stream.chunks(size) {
-                    inflate.decode(piece, |data| body.extend_from_slice(data)).expect("the body is whole");
-                }
-                assert_eq!(body, text, "{encoding} in pieces of {size}");
+    fn bodies_are_decompressed_whatever_their_coding_is_called() {
+        use gio::ZlibCompressorFormat::{Gzip, Raw, Zlib};
+        let text = TEXT.repeat(100);
+        for (coding, format) in
+            [("gzip", Gzip), ("x-gzip", Gzip), ("deflate", Zlib), ("deflate", Raw), ("deflate", Gzip), ("gzip", Zlib)]
+        {
+            assert_eq!(decoded(coding, &compressed(format, &text)).0, text, "{coding}, {format:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_several_members_is_read_to_its_end() {
+        let member = compressed(gio::ZlibCompressorFormat::Gzip, TEXT);
+        assert_eq!(decoded("gzip", &[&member[..], &member].concat()), ([TEXT, TEXT].concat(), true));
+        assert_eq!(decoded("gzip", &[&member[..], b"\0\0\0"].concat()), (TEXT.to_vec(), false));
+    }
+
+    #[test]
+    fn what_is_not_compressed_comes_as_it_is() {
+        for coding in ["gzip", "deflate", "br", "utf-8"] {
+            for body in [TEXT, b"\r\n--frame\r\n", b"\xff\xd8\xff\xe0\0"] {
+                assert_eq!(decoded(coding, body), (body.to_vec(), true), "{coding}");
             }
         }
     }
 
     #[test]
-    fn what_is_not_compressed_is_an_error() {
-        let mut inflate = Inflate::new("gzip").expect("the encoding is known");
-        assert!(inflate.decode(b"--frame\r\nContent-Type: image/jpeg\r\n", |_| ()).is_err());
+    fn what_is_damaged_is_an_error() {
+        let mut stream = compressed(gio::ZlibCompressorFormat::Gzip, &TEXT.repeat(100));
+        stream[20..30].fill(0xff);
+        assert!(named("gzip").decode(&stream, |_| ()).is_err());
     }
 
     #[test]
-    fn other_encodings_are_left_alone() {
-        for encoding in ["identity", "", "br"] {
-            assert!(Inflate::new(encoding).is_none());
+    fn codings_that_change_nothing_are_left_alone() {
+        for codings in [&["identity"][..], &[""], &["chunked"], &[]] {
+            assert!(Inflate::new(codings.iter().map(|coding| (*coding).to_owned())).is_none());
         }
     }
 }

@@ -10,6 +10,7 @@ mod credentials;
 mod error;
 mod inflate;
 mod location;
+mod patience;
 mod proxy;
 mod request;
 mod retry;
@@ -49,6 +50,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Time without a byte after which a stream counts as lost; zero is no limit.
     pub timeout: Duration,
+    /// Time without a picture after which a stream counts as lost though bytes come; zero is no limit.
+    pub patience: Duration,
     /// Consecutive failures accepted after the stream was first reached; `None` is no limit.
     pub retries: Option<u32>,
     /// The waits between tries.

@@ -1,12 +1,13 @@
 //! One try: ask, then read until the stream is lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     ClientError, Framing, Options, Receiver,
     ask::{Answer, Memory, ask},
     coding::Coding,
     connection::{Connection, Read},
+    patience::Patience,
 };
 use crate::{
     http::ResponseHead,
@@ -29,20 +30,30 @@ pub(super) struct Ended {
 /// The body of an answer, on its way into the reader.
 struct Body<'a, R: Receiver> {
     coding: Option<Coding>,
+    kind: Kind,
     /// Bytes that the answer says it has, and those that came.
     length: Option<u64>,
     bytes: u64,
     pictures: Pictures<'a, R>,
 }
 
+/// What the answer calls itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A stream of parts.
+    Multipart,
+    /// One picture, most likely.
+    Image,
+    Other,
+}
+
 /// What is found in a body.
 struct Pictures<'a, R: Receiver> {
     reader: Reader<R::Stamp>,
-    /// Bytes since the last picture came out.
-    barren: u64,
-    /// Bytes without a picture after which there is none to be expected.
-    patience: u64,
+    patience: Patience,
     frames: u64,
+    /// One was lost at least.
+    damaged: bool,
     is_chunked: bool,
     framing: Framing,
     receiver: &'a R,
@@ -64,9 +75,9 @@ pub(super) fn run<R: Receiver>(
         receiver.connected(&connection.peer());
     }
     let mut body = Body::new(options, &head, receiver);
-    let mut why = body.receive(&first, &connection, options.timeout);
+    let mut why = body.receive(&first, &connection, options);
     // What came beyond its end would be taken for the next answer.
-    let clean = body.has_ended() && body.length.is_none_or(|length| length == body.bytes);
+    let clean = head.keeps_connection() && body.has_ended() && body.length.is_none_or(|length| length == body.bytes);
     let searched = body.bytes;
     let mut pictures = body.pictures;
     pictures.reader.finish(receiver.stamp());
@@ -75,7 +86,8 @@ pub(super) fn run<R: Receiver>(
     if snapshot && clean {
         memory.kept = Some((location, connection));
     }
-    if why == ClientError::Closed && pictures.frames == 0 && searched > 0 && pictures.reader.delimiter().is_none() {
+    let nothing = pictures.frames == 0 && !pictures.damaged && pictures.reader.delimiter().is_none();
+    if why == ClientError::Closed && nothing && searched > 0 {
         why = ClientError::NoPicture { searched };
     }
     Ended { why, answered: true, frames: pictures.frames, snapshot }
@@ -86,7 +98,14 @@ impl<'a, R: Receiver> Body<'a, R> {
         let coding = Coding::new(head);
         let is_chunked = coding.as_ref().is_some_and(Coding::is_chunked);
         let max_frame = u64::try_from(options.limits.max_frame).unwrap_or(u64::MAX);
+        let most_bytes = max_frame.saturating_mul(2).max(MIN_PATIENCE);
+        let media_type = head.media_type();
         Self {
+            kind: match media_type.essence() {
+                _ if media_type.is_multipart() => Kind::Multipart,
+                essence if essence.starts_with("image/") => Kind::Image,
+                _ => Kind::Other,
+            },
             length: match head.status() {
                 // RFC 9112 6.3: no body, and chunks know their own end.
                 204 => Some(0),
@@ -97,9 +116,9 @@ impl<'a, R: Receiver> Body<'a, R> {
             bytes: 0,
             pictures: Pictures {
                 reader: Reader::new(options.limits),
-                barren: 0,
-                patience: max_frame.saturating_mul(2).max(MIN_PATIENCE),
+                patience: Patience::new(options.patience, most_bytes, Instant::now()),
                 frames: 0,
+                damaged: false,
                 is_chunked,
                 framing: Framing::default(),
                 receiver,
@@ -108,23 +127,24 @@ impl<'a, R: Receiver> Body<'a, R> {
     }
 
     /// Reads the body to its end, and says what ended it.
-    fn receive(&mut self, first: &[u8], connection: &Connection, timeout: Duration) -> ClientError {
+    fn receive(&mut self, first: &[u8], connection: &Connection, options: &Options) -> ClientError {
         if let Err(why) = self.take(first) {
             return why;
         }
         loop {
-            if let Err(why) = self.read(connection, timeout) {
+            if let Err(why) = self.read(connection, options) {
                 return why;
             }
         }
     }
 
-    fn read(&mut self, connection: &Connection, timeout: Duration) -> Result<(), ClientError> {
-        let reader = &mut self.pictures.reader;
-        let settling = reader.is_settling();
-        let wait = if settling { Some(SETTLE) } else { limit(timeout) };
+    fn read(&mut self, connection: &Connection, options: &Options) -> Result<(), ClientError> {
+        let settling = self.pictures.reader.is_settling();
+        let end = self.ends_after(options);
+        let wait = if settling { Some(SETTLE) } else { end.or(limit(options.timeout)) };
         let mut space = [0; CODED_SPACE];
         let is_coded = self.coding.is_some();
+        let reader = &mut self.pictures.reader;
         let read = if is_coded { connection.read(&mut space, wait) } else { connection.read(reader.space(), wait) };
         match read? {
             Read::Bytes(count) if is_coded => self.take(&space[..count]),
@@ -137,7 +157,8 @@ impl<'a, R: Receiver> Body<'a, R> {
                 self.pictures.idle();
                 Ok(())
             }
-            Read::Idle => Err(ClientError::Stalled { after: timeout }),
+            Read::Idle if end.is_some() => Err(ClientError::Closed),
+            Read::Idle => Err(ClientError::Stalled { after: options.timeout }),
             Read::Closed => Err(ClientError::Closed),
         }
     }
@@ -165,31 +186,53 @@ impl<'a, R: Receiver> Body<'a, R> {
     /// -1 or 9999999 there.
     fn has_ended(&self) -> bool {
         // Some send a line end behind a picture that its length does not count.
-        let exceeded = self.pictures.frames == 1 && self.length.is_some_and(|length| length < self.bytes);
-        let whole = self.length == Some(self.bytes) || exceeded || self.coding.as_ref().is_some_and(Coding::is_whole);
-        whole && self.pictures.frames <= 1 && self.pictures.reader.delimiter().is_none()
+        let exceeded = self.pictures.frames == 1 && self.is_all();
+        let whole = exceeded || self.coding.as_ref().is_some_and(Coding::is_whole);
+        whole && self.may_be_single()
+    }
+
+    /// Silence after which the answer has most likely ended, though nothing says so for certain.
+    fn ends_after(&self, options: &Options) -> Option<Duration> {
+        match (self.kind, self.pictures.frames) {
+            _ if !self.may_be_single() => None,
+            // Its length is too great or missing, and it is not closed: the next picture wants asking for.
+            (Kind::Image, 1) => limit(options.poll_interval),
+            // Its length may be too small for its picture.
+            (Kind::Image | Kind::Other, 0) if self.is_all() => Some(SETTLE),
+            _ => None,
+        }
+    }
+
+    /// Whether as many bytes came as the answer says that it has.
+    fn is_all(&self) -> bool {
+        self.length.is_some_and(|length| length <= self.bytes)
+    }
+
+    /// Whether nothing has shown so far that there are more pictures than one.
+    fn may_be_single(&self) -> bool {
+        self.pictures.frames <= 1 && self.pictures.reader.delimiter().is_none()
     }
 
     /// Ends a single picture, and gives up a body that holds none where any stream would have had one.
     fn check(&self) -> Result<(), ClientError> {
-        let Pictures { barren, patience, .. } = self.pictures;
-        if self.has_ended() {
-            return Err(ClientError::Closed);
-        }
-        if barren > patience { Err(ClientError::NoPicture { searched: barren }) } else { Ok(()) }
+        if self.has_ended() { Err(ClientError::Closed) } else { self.pictures.patience.check(Instant::now()) }
     }
 }
 
 impl<R: Receiver> Pictures<'_, R> {
     fn push(&mut self, bytes: &[u8]) {
-        self.barren += bytes.len() as u64;
+        // Few bytes may hold very many once they are decompressed: what comes after the end is not looked at.
+        if self.patience.check(Instant::now()).is_err() {
+            return;
+        }
+        self.patience.count(bytes.len());
         self.reader.push(bytes, self.receiver.stamp());
         self.hand_on();
     }
 
     /// As many bytes have been read into the reader's space.
     fn filled(&mut self, count: usize) {
-        self.barren += count as u64;
+        self.patience.count(count);
         self.reader.filled(count, self.receiver.stamp());
         self.hand_on();
     }
@@ -202,10 +245,14 @@ impl<R: Receiver> Pictures<'_, R> {
 
     fn hand_on(&mut self) {
         while let Some(event) = self.reader.next() {
-            if matches!(event, Event::Frame(_)) {
-                self.frames += 1;
-                self.barren = 0;
-                self.learn();
+            match event {
+                Event::Frame(_) => {
+                    self.frames += 1;
+                    self.patience.renew(Instant::now());
+                    self.learn();
+                }
+                Event::Damaged(_) => self.damaged = true,
+                Event::Foreign => {}
             }
             self.receiver.event(event);
         }

@@ -2,10 +2,13 @@
 
 use memchr::memchr;
 
-/// Takes a chunked body apart as it arrives.
+/// Takes a chunked body apart as it arrives. One that does not begin with a chunk is not chunked, whatever its head
+/// says, and is handed over as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Chunked {
     state: State,
+    /// The body's first line, until it has proved to be a chunk's length.
+    first: Option<Vec<u8>>,
 }
 
 /// Why a body is not chunked as it says.
@@ -32,6 +35,8 @@ enum State {
     /// The line end after the data.
     AfterData,
     Ended,
+    /// Not chunked at all.
+    AsItIs,
     #[default]
     Start,
 }
@@ -39,7 +44,7 @@ enum State {
 impl Chunked {
     /// A body before its first byte.
     pub fn new() -> Self {
-        Self::default()
+        Self { state: State::default(), first: Some(Vec::new()) }
     }
 
     /// Takes the next bytes of the body and hands each piece of data in them to `data`. Whether the body goes on;
@@ -47,7 +52,7 @@ impl Chunked {
     ///
     /// # Errors
     ///
-    /// The body is not chunked. The data before that was handed over.
+    /// It is chunked no longer. The data before that was handed over.
     ///
     /// # Examples
     ///
@@ -63,10 +68,26 @@ impl Chunked {
             match self.state {
                 State::Start => self.state = State::Length { any: false, value: 0, over: false, line: 0 },
                 State::Length { any, value, over, line } => {
-                    self.state = length(*first, any, value, over, line)?;
                     bytes = rest;
+                    self.state = match (length(*first, any, value, over, line), &mut self.first) {
+                        (Err(_), Some(kept)) => {
+                            kept.push(*first);
+                            data(kept);
+                            State::AsItIs
+                        }
+                        (state, Some(kept)) => {
+                            kept.push(*first);
+                            state?
+                        }
+                        (state, None) => state?,
+                    };
+                }
+                State::AsItIs => {
+                    data(bytes);
+                    break;
                 }
                 State::Data(left) => {
+                    self.first = None;
                     let len = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     data(&bytes[..len]);
                     bytes = &bytes[len..];
@@ -107,6 +128,8 @@ fn length(byte: u8, any: bool, value: u64, over: bool, line: usize) -> Result<St
             let value = value.ok_or(ChunkedError::NoLength)?;
             Ok(State::Length { any: true, value, over, line })
         }
+        // `0x1000`
+        (b'x' | b'X', _) if any && value == 0 && !over => Ok(State::Length { any, value, over, line }),
         (b'\n', _) if any => Ok(if value == 0 { State::Ended } else { State::Data(value) }),
         // Blanks before the digits, and after them blanks, the carriage return and extensions.
         (b' ' | b'\t' | b'\r' | b'\n', _) if !any => Ok(State::Length { any, value, over, line }),
@@ -116,8 +139,9 @@ fn length(byte: u8, any: bool, value: u64, over: bool, line: usize) -> Result<St
     }
 }
 
-/// Longest line with a chunk's length, in bytes. Chosen: 16 digits and room for extensions, which nobody sends.
-const MAX_LINE: usize = 256;
+/// Longest line with a chunk's length, in bytes. Chosen: Apache httpd's default for a line (8190); nobody is known to
+/// send extensions.
+const MAX_LINE: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -147,15 +171,30 @@ mod tests {
         assert_eq!(decode(&[b" 3 \nabc\n2\nde1\nf\n0\n"]), (Ok(false), b"abcdef".to_vec()));
     }
 
+    /// Seen from outside: no picture, and "the body is damaged" again and again.
+    #[test]
+    fn a_body_that_begins_with_no_length_comes_as_it_is() {
+        for body in [b"--frame\r\nContent-Type: x".as_slice(), b"\xff\xd8\xff\xe0", b"Content-Type: x\r\n"] {
+            for pieces in [vec![body], body.chunks(1).collect()] {
+                assert_eq!(decode(&pieces), (Ok(true), body.to_vec()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_with_the_prefix_of_hexadecimal_numbers_is_read() {
+        assert_eq!(decode(&[b"0x3\r\nabc\r\n0X0\r\n"]), (Ok(false), b"abc".to_vec()));
+    }
+
     #[test]
     fn a_length_that_is_none_is_an_error() {
         assert_eq!(decode(&[b"3\r\nabc\r\n--frame\r\n"]), (Err(ChunkedError::NoLength), b"abc".to_vec()));
-        assert_eq!(decode(&[b"11111111111111111\r\n"]).0, Err(ChunkedError::NoLength));
+        assert_eq!(decode(&[b"1\r\na\r\n11111111111111111\r\n"]).0, Err(ChunkedError::NoLength));
     }
 
     #[test]
     fn an_endless_line_is_an_error() {
-        let line = [b"1;".to_vec(), vec![b'x'; MAX_LINE]].concat();
+        let line = [b"1\r\na\r\n1;".to_vec(), vec![b'x'; MAX_LINE]].concat();
         assert_eq!(decode(&[&line]).0, Err(ChunkedError::LineTooLong));
     }
 }

@@ -3,13 +3,28 @@
 use memchr::memchr;
 
 use super::MediaType;
+use crate::jpeg;
 
 /// The head of a response, read as leniently as libsoup and ffmpeg do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     status: u16,
     reason: String,
+    /// The protocol keeps a connection unless told otherwise.
+    keeps: bool,
     fields: Vec<(String, String)>,
+}
+
+/// Reads a response head that arrives in pieces.
+///
+/// The caller keeps the bytes and hands over all that it has of the head each time; reading goes on where it stopped,
+/// so that a peer that sends single bytes costs no more than others.
+#[derive(Clone, Debug, Default)]
+pub struct HeadReader {
+    head: Option<ResponseHead>,
+    /// Where the line begins that is not read yet, and how far it was searched for its end.
+    line: usize,
+    searched: usize,
 }
 
 /// Why bytes are no response head.
@@ -27,9 +42,9 @@ pub enum HeadError {
 }
 
 impl ResponseHead {
-    /// Longest head accepted, in bytes. Chosen: four times what Apache httpd accepts for a request's field line; heads
+    /// Longest head accepted, in bytes. Chosen: eight times what Apache httpd accepts for a request's field line; heads
     /// with many cookies have a few kB. Too small loses a camera, too large is memory that a hostile one may hold.
-    pub const MAX: usize = 32 * 1024;
+    pub const MAX: usize = 64 * 1024;
 
     /// Reads a head from the first bytes of a response: the head and its length, or `None` when more bytes are needed.
     ///
@@ -46,26 +61,12 @@ impl ResponseHead {
     /// assert_eq!((head.status(), len), (200, 31));
     /// ```
     pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
-        let mut lines = Lines { bytes, at: 0 };
-        // RFC 9112 2.2: empty lines before the first are ignored.
-        let mut first = lines.next();
-        while first == Some(b"") {
-            first = lines.next();
-        }
-        let Some(first) = first else { return Self::incomplete(bytes) };
-        let mut head = Self::status_line(first).ok_or_else(|| not_http(first))?;
-        for line in lines.by_ref() {
-            if line.is_empty() {
-                return if lines.at <= Self::MAX { Ok(Some((head, lines.at))) } else { Err(too_long()) };
-            }
-            head.field(line);
-        }
-        Self::incomplete(bytes)
+        HeadReader::new().read(bytes)
     }
 
     /// What stands for the head of a stream that has none.
     pub fn absent() -> Self {
-        Self { status: 200, reason: String::new(), fields: Vec::new() }
+        Self { status: 200, reason: String::new(), keeps: false, fields: Vec::new() }
     }
 
     /// The status code.
@@ -88,6 +89,11 @@ impl ResponseHead {
         self.fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// The words of all fields of this name that hold a list, in lower case.
+    pub fn words(&self, name: &str) -> impl Iterator<Item = String> {
+        self.field_values(name).flat_map(|value| value.split(',')).map(|word| word.trim().to_ascii_lowercase())
+    }
+
     /// The media type of the body; without Content-Type the one that says nothing.
     pub fn media_type(&self) -> MediaType {
         MediaType::parse(self.field_value("content-type").unwrap_or_default())
@@ -95,28 +101,33 @@ impl ResponseHead {
 
     /// Whether the body comes in chunks, whatever the HTTP version: Kasa cameras send chunks in HTTP/1.0.
     pub fn is_chunked(&self) -> bool {
-        self.field_values("transfer-encoding").any(|value| value.to_ascii_lowercase().contains("chunked"))
+        self.words("transfer-encoding").any(|word| word == "chunked")
     }
 
-    fn incomplete(bytes: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
-        let first = &bytes[..bytes.len().min(LONGEST_PROTOCOL)];
-        if !first.trim_ascii_start().iter().all(|b| matches!(b, b'\r' | b'\n' | b'\t' | b' '..=b'~')) {
-            return Err(not_http(first));
-        }
-        if bytes.len() > Self::MAX { Err(too_long()) } else { Ok(None) }
+    /// Whether the server takes another request on the connection (RFC 9112 9.3).
+    pub fn keeps_connection(&self) -> bool {
+        let says = |word: &str| self.words("connection").any(|said| said == word);
+        !says("close") && (self.keeps || says("keep-alive"))
     }
 
-    /// `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`.
-    fn status_line(line: &[u8]) -> Option<Self> {
-        let line = printable(line);
-        let mut words = line.trim().splitn(3, ' ');
-        let protocol = words.next()?.to_ascii_uppercase();
-        if protocol != "ICY" && !protocol.starts_with("HTTP/") {
-            return None;
+    /// `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`, `HTTP/1.1  200OK`; or, where it is missing as in the answers of
+    /// some scripts, the first field.
+    fn first_line(line: &[u8]) -> Option<Self> {
+        let text = printable(line);
+        let (protocol, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+        let protocol = protocol.to_ascii_uppercase();
+        if protocol != "ICY" && protocol != "HTTP" && !protocol.starts_with("HTTP/") {
+            let mut head = Self::absent();
+            head.field(line);
+            // Without a status line this may be the first part's own head, whose length is not the body's.
+            let known = !head.fields.is_empty();
+            head.fields.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
+            return known.then_some(head);
         }
-        let status = words.next()?.parse().ok().filter(|status| (100..1000).contains(status))?;
-        let reason = words.next().unwrap_or_default().trim().to_owned();
-        Some(Self { status, reason, fields: Vec::new() })
+        let (status, reason) = rest.trim_start().split_at_checked(3)?;
+        let status = status.parse().ok().filter(|status| (100..1000).contains(status))?;
+        let keeps = protocol.starts_with("HTTP/") && protocol != "HTTP/1.0";
+        Some(Self { status, reason: reason.trim().to_owned(), keeps, fields: Vec::new() })
     }
 
     fn field(&mut self, line: &[u8]) {
@@ -138,22 +149,64 @@ impl ResponseHead {
     }
 }
 
-/// Lines that end with CRLF or, as LabVIEW and others send, with LF alone; the last one only when its end is there.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
+impl HeadReader {
+    /// A reader before the first byte of a response.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads on in `bytes`, all that came of the response so far: the head and its length once it is complete.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no HTTP response, or the head is longer than [`ResponseHead::MAX`].
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
+        while let Some((line, next)) = self.next_line(bytes) {
+            match &mut self.head {
+                // RFC 9112 2.2: empty lines before the first are ignored.
+                None if line.is_empty() => {}
+                None if begins_body(line) => return Err(not_http(line)),
+                None => self.head = Some(ResponseHead::first_line(line).ok_or_else(|| not_http(line))?),
+                Some(_) if line.is_empty() => return self.end(next),
+                Some(head) => head.field(line),
+            }
+            (self.line, self.searched) = (next, next);
+        }
+        let rest = &bytes[self.line..];
+        if self.head.is_some() && begins_body(rest) {
+            return self.end(self.line);
+        }
+        self.searched = bytes.len();
+        let first = &rest[..rest.len().min(LONGEST_PROTOCOL)];
+        if self.head.is_none() && !first.iter().all(|b| matches!(b, b'\r' | b'\n' | b'\t' | b' '..=b'~')) {
+            return Err(not_http(first));
+        }
+        if bytes.len() > ResponseHead::MAX { Err(too_long()) } else { Ok(None) }
+    }
+
+    /// The next line without its end, and where the one after it begins. Lines end with CRLF or, as LabVIEW and others
+    /// send, with LF alone.
+    fn next_line<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], usize)> {
+        if self.head.is_some() && begins_body(&bytes[self.line..]) {
+            return None;
+        }
+        let end = self.searched + memchr(b'\n', &bytes[self.searched..])?;
+        let mut line = &bytes[self.line..end];
+        while let Some(shorter) = line.strip_suffix(b"\r") {
+            line = shorter;
+        }
+        Some((line, end + 1))
+    }
+
+    fn end(&mut self, len: usize) -> Result<Option<(ResponseHead, usize)>, HeadError> {
+        let head = self.head.take().filter(|_| len <= ResponseHead::MAX).ok_or_else(too_long)?;
+        Ok(Some((head, len)))
+    }
 }
 
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let end = memchr(b'\n', rest)?;
-        self.at += end + 1;
-        let line = &rest[..end];
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
-    }
+/// Whether a line is no field but the beginning of the body, for want of the blank line between.
+fn begins_body(line: &[u8]) -> bool {
+    line.starts_with(b"--") || line.starts_with(&jpeg::START)
 }
 
 /// A line as text that can go anywhere: control characters, which could end a C string or steer a terminal, are blanks.
@@ -202,9 +255,52 @@ mod tests {
             "HTTP/1.0 200\n\n",
             "http/1.1 200 OK\r\nTue, 12 Jun 2012 08:00:00 GMT\r\nContent-Length: -1\r\n\r\n",
             "\r\nHTTP/1.1 200 OK\r\nno colon here\r\n: no name\r\n\r\n",
+            "HTTP/1.1  200\tOK\r\n\r\n",
+            "HTTP/1.1 200OK\r\n\r\n",
+            "HTTP 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\r\nA: b\r\r\n\r\r\n",
+            "Content-Type: multipart/x-mixed-replace\r\n\r\n",
         ] {
             assert_eq!(parsed(text).status(), 200, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_head_without_blank_line_ends_where_the_stream_begins() {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n";
+        for body in [b"--frame\r\nContent-Length: 5\r\n\r\n".as_slice(), b"\xff\xd8\xff\xe0\0\x10JFIF\0\n\n"] {
+            let bytes = [head, body].concat();
+            let (parsed, len) = ResponseHead::parse(&bytes).expect("a head").expect("a whole head");
+            assert_eq!((len, parsed.field_value("content-length")), (head.len(), None));
+        }
+    }
+
+    #[test]
+    fn a_length_before_any_status_line_is_not_the_bodys() {
+        let head = parsed("Content-Length: 5\r\nContent-Type: image/jpeg\r\n\r\n");
+        assert_eq!((head.field_value("content-length"), head.keeps_connection()), (None, false));
+    }
+
+    #[test]
+    fn a_connection_is_kept_where_both_sides_mean_it() {
+        for (text, kept) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\nConnection: x, close\r\n\r\n", false),
+            ("HTTP/1.0 200 OK\r\n\r\n", false),
+            ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n\r\n", true),
+            ("ICY 200 OK\r\n\r\n", false),
+        ] {
+            assert_eq!(parsed(text).keeps_connection(), kept, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_comes_byte_by_byte_is_read_the_same() {
+        let whole = b"\r\nHTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n--frame";
+        let mut reader = HeadReader::new();
+        let read = (0..=whole.len()).find_map(|len| reader.read(&whole[..len]).expect("a head"));
+        assert_eq!(read, ResponseHead::parse(whole).expect("a head"));
     }
 
     #[test]
@@ -246,6 +342,6 @@ mod tests {
             assert!(matches!(ResponseHead::parse(head(len).as_bytes()), Ok(Some((_, n))) if n == len));
         }
         assert_eq!(ResponseHead::parse(head(ResponseHead::MAX + 1).as_bytes()), Err(too_long()));
-        assert_eq!(ResponseHead::parse(&b"HTTP/1.1 200 OK\r\nX: ".repeat(2000)), Err(too_long()));
+        assert_eq!(ResponseHead::parse(&b"HTTP/1.1 200 OK\r\nX: ".repeat(4000)), Err(too_long()));
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
         | ClientError::Panicked
         | ClientError::Broken { .. }
         | ClientError::Stalled { .. }
+        | ClientError::Barren { .. }
         | ClientError::Closed
         | ClientError::Compressed { .. }
         | ClientError::Chunked(_) => gst::error_msg!(ResourceError::Read, ("{cause}")),

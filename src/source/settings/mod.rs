@@ -126,6 +126,7 @@ impl Settings {
     pub(super) fn options(&self) -> Result<Options, SettingsError> {
         let location = self.location.as_deref().filter(|text| !text.is_empty()).ok_or(SettingsError::NoLocation)?;
         let location = Location::parse(location)?;
+        let timeout = Duration::from_secs(self.timeout_s.into());
         let known = credentials((PROP_USER_ID, &self.user_id), (PROP_USER_PW, &self.user_pw))?;
         Ok(Options {
             credentials: known.or_else(|| location.credentials()),
@@ -138,7 +139,8 @@ impl Settings {
                 ca_file: self.ssl_ca_file.as_ref().filter(|file| !file.is_empty()).map(PathBuf::from),
             },
             connect_timeout: self.connect_timeout.into(),
-            timeout: Duration::from_secs(self.timeout_s.into()),
+            timeout,
+            patience: if self.timeout_s == 0 { Duration::ZERO } else { PATIENCE.max(timeout) },
             // -1 is no limit.
             retries: u32::try_from(self.retries).ok(),
             backoff: Backoff { min: self.reconnect_delay_min.into(), max: self.reconnect_delay_max.into() },
@@ -228,6 +230,11 @@ impl Settings {
         }
     }
 }
+
+/// Time without a picture, though bytes come, after which a stream counts as lost; or `timeout`, where that is longer.
+/// Chosen: some cameras send a picture every few minutes, when something moves, and blank lines in between; asking them
+/// again every ten minutes costs nothing. Too short cuts off pictures that take long on a slow link.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The credentials of these two properties, if there is a user.
 fn credentials(

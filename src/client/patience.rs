@@ -1,0 +1,79 @@
+//! How long a stream is waited for that sends bytes, but no picture.
+
+use std::time::{Duration, Instant};
+
+use super::ClientError;
+
+/// Counts what came since the last picture.
+#[derive(Clone, Debug)]
+pub(super) struct Patience {
+    since: Instant,
+    bytes: u64,
+    longest: Duration,
+    most_bytes: u64,
+}
+
+impl Patience {
+    /// For a stream asked for now: `longest` without a picture, zero for no limit, and `most_bytes` without one.
+    pub(super) fn new(longest: Duration, most_bytes: u64, now: Instant) -> Self {
+        Self { since: now, bytes: 0, longest, most_bytes }
+    }
+
+    /// A picture came.
+    pub(super) fn renew(&mut self, now: Instant) {
+        (self.since, self.bytes) = (now, 0);
+    }
+
+    /// Bytes came.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Whether it has come to its end.
+    pub(super) fn check(&self, now: Instant) -> Result<(), ClientError> {
+        if self.bytes > self.most_bytes {
+            return Err(ClientError::NoPicture { searched: self.bytes });
+        }
+        if !self.longest.is_zero() && now.saturating_duration_since(self.since) > self.longest {
+            return Err(ClientError::Barren { after: self.longest });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn time_without_a_picture_is_limited_and_begins_anew_with_each() {
+        let start = Instant::now();
+        let mut patience = Patience::new(LIMIT, 1000, start);
+        patience.count(10);
+        assert_eq!(patience.check(start + LIMIT), Ok(()));
+        let late = start + LIMIT + Duration::from_nanos(1);
+        assert_eq!(patience.check(late), Err(ClientError::Barren { after: LIMIT }));
+        patience.renew(late);
+        assert_eq!(patience.check(late + LIMIT), Ok(()));
+    }
+
+    #[test]
+    fn bytes_without_a_picture_are_limited_and_begin_anew_with_each() {
+        let start = Instant::now();
+        let mut patience = Patience::new(LIMIT, 1000, start);
+        patience.count(1000);
+        assert_eq!(patience.check(start), Ok(()));
+        patience.count(1);
+        assert_eq!(patience.check(start), Err(ClientError::NoPicture { searched: 1001 }));
+        patience.renew(start);
+        assert_eq!(patience.check(start), Ok(()));
+    }
+
+    #[test]
+    fn zero_is_no_limit_of_time() {
+        let start = Instant::now();
+        assert_eq!(Patience::new(Duration::ZERO, 1, start).check(start + LIMIT * 1000), Ok(()));
+    }
+}
