@@ -34,8 +34,8 @@ pub struct TokenError;
 /// Judges requests, and slows down who guesses.
 pub(super) struct Access {
     secrets: Secrets,
-    /// Wrong answers in a row of each address, and when the last one came.
-    failures: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    /// Wrong answers in a row of each address, and when the last one came. All that come through a Unix socket are one.
+    failures: Mutex<HashMap<Option<IpAddr>, (u32, Instant)>>,
 }
 
 /// A request without the right answer.
@@ -88,7 +88,7 @@ impl Access {
     }
 
     /// Whether a request from this address may be answered.
-    pub(super) fn check<B>(&self, request: &Request<B>, from: IpAddr) -> Result<(), Denied> {
+    pub(super) fn check<B>(&self, request: &Request<B>, from: Option<IpAddr>) -> Result<(), Denied> {
         if self.secrets.is_open() {
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl Access {
     }
 
     /// Counts a wrong answer; how long its sender has to wait for ours.
-    fn failed(&self, from: IpAddr, now: Instant) -> Duration {
+    fn failed(&self, from: Option<IpAddr>, now: Instant) -> Duration {
         let mut failures = lock(&self.failures);
         failures.retain(|_, (_, last)| now.saturating_duration_since(*last) < FORGIVE_AFTER);
         if failures.len() >= MAX_ADDRESSES && !failures.contains_key(&from) {
@@ -162,7 +162,7 @@ const MAX_ADDRESSES: usize = 1024;
 mod tests {
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
     fn access() -> Access {
         let token = Some("t0ken".parse().expect("a token"));
@@ -216,7 +216,7 @@ mod tests {
         let wrong = "/stream?token=wrong";
         let pauses: Vec<_> = (0..8).map(|_| pause(wrong, HERE)).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Err));
-        assert_eq!(pause(wrong, IpAddr::from([127, 0, 0, 2])), Err(100));
+        assert_eq!(pause(wrong, Some(IpAddr::from([127, 0, 0, 2]))), Err(100));
         assert_eq!(pause("/stream", HERE), Err(0));
         tokio::time::advance(FORGIVE_AFTER).await;
         assert_eq!(pause(wrong, HERE), Err(100));

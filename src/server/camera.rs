@@ -227,7 +227,7 @@ mod tests {
             max_fps: None,
             max_clients: 0,
         };
-        let camera = Camera::new(config, Box::new(|_, _| ()));
+        let camera = Camera::new(config, Box::new(|_| ()));
         for n in 0..count {
             let header = Header { width: 16, height: 8, components: 3 };
             camera.publish(Part::new(&[b"JPEG"], None, &camera.config.boundary), header, None, start + every * n);

@@ -1,7 +1,7 @@
 //! One connection, from accept to its end.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -9,27 +9,29 @@ use std::{
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
-    net::TcpStream,
     sync::{Notify, watch},
     time::Instant,
 };
 
 use super::{
     connections::ConnectionPlace,
-    link::{Drain, Link},
-    routes,
+    http1, http2,
+    link::Drain,
     running::Shared,
+    socket::{Remote, Socket},
+    tls::Spoken,
     viewers::Reason,
 };
 use crate::sync::lock;
 
-/// One connection, as far as others have to know of it.
+/// One connection, or one stream of a connection that has several, as far as others have to know of it.
 #[derive(Debug)]
 pub(super) struct Connection {
-    peer: SocketAddr,
+    peer: Remote,
+    /// The connection that this is a stream of.
+    parent: Option<Arc<Self>>,
     began: Instant,
     /// Since when, in milliseconds after `began`, the peer has taken no byte of those that wait for it.
     waiting_since: AtomicU64,
@@ -40,32 +42,23 @@ pub(super) struct Connection {
 
 /// Serves one connection until its peer or the server ends it.
 pub(super) async fn serve(
-    stream: TcpStream,
+    socket: Socket,
     place: ConnectionPlace,
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<Option<Duration>>,
 ) {
-    let (link, drain) = Link::new(TokioIo::new(stream), place.connection.clone());
-    let peer = Peer { connection: place.connection.clone(), drain };
-    let service = service_fn(move |request| routes::answer(request, shared.clone(), peer.clone()));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_BUFFER)
-        .max_headers(MAX_FIELDS)
-        // Names are equal in any case, but small readers compare them as the RFCs write them.
-        .title_case_headers(true)
-        // A viewer that shuts its sending side still wants its pictures.
-        .half_close(true)
-        .serve_connection(link, service);
-    let mut connection = std::pin::pin!(connection);
-    // Losing a connection is a viewer's own affair: its error is of no use to anybody here.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = place.connection.leaving() => return,
-        _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
+    let Some(tls) = &shared.tls else {
+        return http1::serve(TokioIo::new(socket), place, shared, stopping).await;
+    };
+    let accepted = tokio::select! {
+        accepted = tls.accept(socket) => accepted,
+        _ = stopping.changed() => return,
+    };
+    match accepted {
+        Some((stream, Spoken::Http1)) => http1::serve(TokioIo::new(stream), place, shared.clone(), stopping).await,
+        Some((stream, Spoken::Http2)) => http2::serve(TokioIo::new(stream), place, shared.clone(), stopping).await,
+        None => {}
     }
-    let _ = connection.await;
 }
 
 /// What a request has to know of the connection that it came by.
@@ -76,9 +69,10 @@ pub(super) struct Peer {
 }
 
 impl Connection {
-    pub(super) fn new(peer: SocketAddr) -> Self {
+    pub(super) fn new(peer: Remote) -> Self {
         Self {
             peer,
+            parent: None,
             began: Instant::now(),
             waiting_since: AtomicU64::new(0),
             waits: AtomicBool::new(false),
@@ -87,8 +81,12 @@ impl Connection {
         }
     }
 
+    pub(super) fn stream_of(parent: Arc<Self>) -> Self {
+        Self { parent: Some(parent.clone()), ..Self::new(parent.peer) }
+    }
+
     /// The peer's address.
-    pub(super) fn peer(&self) -> SocketAddr {
+    pub(super) fn peer(&self) -> Remote {
         self.peer
     }
 
@@ -99,12 +97,13 @@ impl Connection {
 
     /// Why it has to end, once it has.
     pub(super) fn reason(&self) -> Option<Reason> {
-        *lock(&self.reason)
+        let own = *lock(&self.reason);
+        own.or_else(|| self.parent.as_ref()?.reason())
     }
 
-    /// The peer's address, the same whether it came by IPv4 or by IPv4 within IPv6.
-    pub(super) fn ip(&self) -> IpAddr {
-        self.peer.ip().to_canonical()
+    /// The peer's address, if it has one.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        self.peer.ip()
     }
 
     /// The kernel took bytes: the peer reads.
@@ -128,7 +127,7 @@ impl Connection {
     }
 
     pub(super) fn is_leaving(&self) -> bool {
-        lock(&self.reason).is_some()
+        self.reason().is_some()
     }
 
     /// Returns when the connection has to end.
@@ -145,12 +144,7 @@ impl Connection {
     }
 }
 
-/// Time for a request head to come in whole; without it hyper keeps half a request for ever. Chosen near what go2rtc
+/// Time for a request head to come in whole, and for a connection to be of no use; without it hyper keeps half a request
+/// for ever. Chosen near what go2rtc
 /// (5 s) and ustreamer (10 s) allow.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Longest request head, and bytes that hyper gathers before it flushes: the least it takes.
-const MAX_BUFFER: usize = 8 * 1024;
-
-/// Most fields of a request. Chosen: browsers send about 15.
-const MAX_FIELDS: usize = 100;
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,7 +1,6 @@
 //! The connections of a server.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     connection::Connection,
+    socket::Remote,
     viewers::{Full, Reason},
 };
 use crate::sync::lock;
@@ -22,6 +22,15 @@ pub(super) struct Connections {
     /// More would take the descriptors that the application needs for itself.
     most: usize,
     open: Mutex<Slab<Arc<Connection>>>,
+    /// The streams of those that speak HTTP/2.
+    streams: Mutex<Slab<Arc<Connection>>>,
+}
+
+/// The place of a stream among the others; dropping it gives the place up.
+pub(super) struct StreamPlace {
+    connections: Arc<Connections>,
+    key: usize,
+    pub(super) connection: Arc<Connection>,
 }
 
 /// A connection's place among the others; dropping it gives the place up.
@@ -33,16 +42,17 @@ pub(super) struct ConnectionPlace {
 
 impl Connections {
     pub(super) fn new(per_address: usize) -> Arc<Self> {
-        Arc::new(Self { per_address, most: descriptors() / 2, open: Mutex::default() })
+        Arc::new(Self { per_address, most: descriptors() / 2, open: Mutex::default(), streams: Mutex::default() })
     }
 
     /// A place for a connection from `peer`.
-    pub(super) fn connect(self: &Arc<Self>, peer: SocketAddr) -> Result<ConnectionPlace, Full> {
+    pub(super) fn connect(self: &Arc<Self>, peer: Remote) -> Result<ConnectionPlace, Full> {
         let connection = Arc::new(Connection::new(peer));
         let key = {
             let mut open = lock(&self.open);
-            let same = open.iter().filter(|(_, other)| other.ip() == peer.ip()).count();
-            if open.len() >= self.most || self.per_address > 0 && same >= self.per_address {
+            let same = || open.iter().filter(|(_, other)| other.ip() == peer.ip()).count();
+            let crowded = self.per_address > 0 && peer.ip().is_some() && same() >= self.per_address;
+            if open.len() >= self.most || crowded {
                 return Err(Full);
             }
             open.insert(connection.clone())
@@ -50,14 +60,31 @@ impl Connections {
         Ok(ConnectionPlace { connections: self.clone(), key, connection })
     }
 
-    /// Ends all connections whose peers have taken no byte for `timeout`.
+    /// Ends all connections and streams whose peers have taken no byte for `timeout`.
     pub(super) fn drop_stalled(&self, timeout: Duration) {
         let now = Instant::now();
-        for (_, connection) in lock(&self.open).iter() {
-            if connection.stalled_for(now) >= timeout {
-                connection.leave(Reason::Stalled);
+        for table in [&self.open, &self.streams] {
+            for (_, connection) in lock(table).iter() {
+                if connection.stalled_for(now) >= timeout {
+                    connection.leave(Reason::Stalled);
+                }
             }
         }
+    }
+}
+
+impl ConnectionPlace {
+    /// A place for one more stream of this connection.
+    pub(super) fn stream(&self) -> StreamPlace {
+        let connection = Arc::new(Connection::stream_of(self.connection.clone()));
+        let key = lock(&self.connections.streams).insert(connection.clone());
+        StreamPlace { connections: self.connections.clone(), key, connection }
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        lock(&self.connections.streams).remove(self.key);
     }
 }
 
@@ -81,8 +108,8 @@ const DESCRIPTORS: usize = 1024;
 mod tests {
     use super::*;
 
-    fn peer(port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], port).into()
+    fn peer(port: u16) -> Remote {
+        Remote::Tcp(([127, 0, 0, 1], port).into())
     }
 
     #[tokio::test(start_paused = true)]
@@ -116,7 +143,7 @@ mod tests {
         let first = connections.connect(peer(1)).expect("a place");
         let _second = connections.connect(peer(2)).expect("a place");
         assert!(connections.connect(peer(3)).is_err());
-        assert!(connections.connect(([127, 0, 0, 2], 1).into()).is_ok());
+        assert!(connections.connect(Remote::Tcp(([127, 0, 0, 2], 1).into())).is_ok());
         drop(first);
         assert!(connections.connect(peer(3)).is_ok());
     }

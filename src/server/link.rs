@@ -1,18 +1,16 @@
 //! The byte stream under a connection, which tells when all that was written has left for the kernel.
 
 use std::{
-    io::IoSlice,
+    io::{self, IoSlice},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::connection::Connection;
+use crate::sync::lock;
 
 /// Wraps a connection's stream. hyper flushes it when, and only when, its own buffer is empty; a stream body asks
 /// [`Drain`] and answers only then, so that at most one picture waits in the process for each viewer. hyper alone
@@ -24,14 +22,14 @@ pub(super) struct Link<T> {
     connection: Arc<Connection>,
 }
 
-/// Whether a connection has drained. Stream body and link live on one task, so plain loads and stores do.
+/// Whether all that was handed out for a viewer has left.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Drain(Arc<Flags>);
+pub(super) struct Drain(Arc<Mutex<Pending>>);
 
 #[derive(Debug, Default)]
-struct Flags {
-    pending: AtomicBool,
-    awaited: AtomicBool,
+struct Pending {
+    waits: bool,
+    awaited_by: Option<Waker>,
 }
 
 impl<T> Link<T> {
@@ -53,52 +51,56 @@ impl<T> Link<T> {
 impl Drain {
     /// Says that bytes were handed out that have to drain.
     pub(super) fn fill(&self) {
-        self.0.pending.store(true, Ordering::Relaxed);
+        lock(&self.0).waits = true;
     }
 
     /// Ready when nothing is pending. Else the task is woken when that is so.
-    pub(super) fn poll_drained(&self) -> Poll<()> {
-        if self.0.pending.load(Ordering::Relaxed) {
-            self.0.awaited.store(true, Ordering::Relaxed);
-            Poll::Pending
-        } else {
-            Poll::Ready(())
+    pub(super) fn poll_drained(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut pending = lock(&self.0);
+        if !pending.waits {
+            return Poll::Ready(());
         }
+        match &mut pending.awaited_by {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
     }
 
-    fn drained(&self, cx: &Context<'_>) {
-        self.0.pending.store(false, Ordering::Relaxed);
-        if self.0.awaited.swap(false, Ordering::Relaxed) {
-            cx.waker().wake_by_ref();
+    /// Says that all of it has left.
+    pub(super) fn drained(&self) {
+        let awaited_by = {
+            let mut pending = lock(&self.0);
+            pending.waits = false;
+            pending.awaited_by.take()
+        };
+        if let Some(waker) = awaited_by {
+            waker.wake();
         }
     }
 }
 
 impl<T: Read + Unpin> Read for Link<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<Result<(), std::io::Error>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(cx, buf)
     }
 }
 
 impl<T: Write + Unpin> Write for Link<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, std::io::Error>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.note(written)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
         if let Poll::Ready(Ok(())) = flushed {
-            self.drain.drained(cx);
+            self.drain.drained();
         }
         flushed
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 
@@ -110,13 +112,8 @@ impl<T: Write + Unpin> Write for Link<T> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize, std::io::Error>> {
-        let written = match bufs {
-            // A picture is one slice. That costs the kernel less by send than by writev; and tokio takes a short send,
-            // not a short writev, for a full socket, which spares trying once more.
-            [one] => Pin::new(&mut self.inner).poll_write(cx, one),
-            _ => Pin::new(&mut self.inner).poll_write_vectored(cx, bufs),
-        };
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
         self.note(written)
     }
 }

@@ -1,48 +1,73 @@
 //! The listening socket and what is set on each connection.
 
-use std::{
-    io,
-    net::{SocketAddr, ToSocketAddrs},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, os::fd::OwnedFd, time::Duration};
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UnixListener},
     time::Instant,
 };
 
-use super::{Config, StartError};
+use super::{
+    StartError,
+    endpoint::{Address, Candidates},
+    socket::{Remote, Socket},
+    unix::{self, SocketFile},
+};
 
-/// The addresses that the host stands for, the most wanted first. May ask a name server.
-pub(super) fn resolve(config: &Config) -> Result<Vec<SocketAddr>, StartError> {
-    let Config { host, port, .. } = config;
-    let name = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses = (name, *port).to_socket_addrs();
-    Ok(addresses.map_err(|source| StartError::Host { host: host.clone(), source })?.collect())
+/// A socket that listens.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix {
+        listener: UnixListener,
+        /// Goes with the listener.
+        _file: Option<SocketFile>,
+    },
 }
 
-/// Binds the first of these addresses that can be had, and listens. Must be called within a runtime.
-pub(super) fn bind(config: &Config, addresses: &[SocketAddr]) -> Result<TcpListener, StartError> {
-    let Config { host, port, .. } = config;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match listen(*address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
+/// Binds the first of these that can be had, and listens. Must be called within a runtime.
+pub(super) fn bind(candidates: Candidates) -> Result<(Listener, Address), StartError> {
+    match candidates {
+        Candidates::Tcp { host, addresses } => bind_tcp(host, &addresses),
+        Candidates::Unix(path) => {
+            let (socket, file) = unix::listen(&path, BACKLOG)?;
+            let address = Address::Unix(path);
+            let listener = UnixListener::from_std(socket.into()).map_err(|source| failed(&address, source))?;
+            Ok((Listener::Unix { listener, _file: Some(file) }, address))
+        }
+        Candidates::Passed(socket, address) => {
+            let listener = adopt(socket, &address).map_err(|source| failed(&address, source))?;
+            Ok((listener, address))
         }
     }
-    let (host, port) = (host.clone(), *port);
-    Err(match last.kind() {
+}
+
+fn bind_tcp(host: String, addresses: &[SocketAddr]) -> Result<(Listener, Address), StartError> {
+    let missing = |source| StartError::Host { host: host.clone(), source };
+    let mut last = missing(io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        let listening = listen(*address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        match listening {
+            Ok((address, listener)) => return Ok((Listener::Tcp(listener), Address::Tcp(address))),
+            Err(source) if source.kind() == io::ErrorKind::AddrNotAvailable => last = missing(source),
+            Err(source) => last = failed(&Address::Tcp(*address), source),
+        }
+    }
+    Err(last)
+}
+
+fn failed(address: &Address, source: io::Error) -> StartError {
+    let port = address.port();
+    match source.kind() {
         io::ErrorKind::AddrInUse => StartError::PortInUse { port },
-        io::ErrorKind::AddrNotAvailable => StartError::Host { host, source: last },
         io::ErrorKind::PermissionDenied => StartError::PortForbidden { port },
-        _ => StartError::Listen { host, port, source: last },
-    })
+        _ => StartError::Listen { address: address.clone(), source },
+    }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A port whose last connections linger in TIME_WAIT is free to listen on again.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -54,14 +79,34 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Waits until `resume`, then for a connection, and sets it up. May be given up at any time: a later call goes on.
-pub(super) async fn accept(listener: &TcpListener, resume: Instant) -> io::Result<(TcpStream, SocketAddr)> {
-    tokio::time::sleep_until(resume).await;
-    let (stream, peer) = listener.accept().await?;
-    set_up(&stream)?;
-    Ok((stream, peer))
+/// Takes over a socket that listens already.
+fn adopt(socket: OwnedFd, address: &Address) -> io::Result<Listener> {
+    match address {
+        Address::Tcp(_) => Ok(Listener::Tcp(TcpListener::from_std(socket.into())?)),
+        // Its file belongs to who made it.
+        Address::Unix(_) => Ok(Listener::Unix { listener: UnixListener::from_std(socket.into())?, _file: None }),
+    }
 }
 
+impl Listener {
+    /// Waits until `resume`, then for a connection, and sets it up. May be given up at any time: a later call goes on.
+    pub(super) async fn accept(&self, resume: Instant) -> io::Result<(Socket, Remote)> {
+        tokio::time::sleep_until(resume).await;
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                set_up(&stream)?;
+                Ok((Socket::Tcp(stream), Remote::Tcp(peer)))
+            }
+            Self::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                // Unix sockets have no NOTSENT_LOWAT; their whole queue is what is not taken yet.
+                SockRef::from(&stream).set_send_buffer_size(UNIX_SEND_BUFFER)?;
+                Ok((Socket::Unix(stream), Remote::Unix))
+            }
+        }
+    }
+}
 /// The pause after an accept that failed: doubled each time, so that running out of descriptors does not spin.
 pub(super) fn next_pause(pause: Duration) -> Duration {
     (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
@@ -82,6 +127,10 @@ const BACKLOG: i32 = 4096;
 /// Bytes that the kernel holds unsent for a viewer before it takes no more. Without it a viewer that reads a third of
 /// the rate sees pictures 5 s old, with it 0.3 s (measured, docs/design.md).
 const NOTSENT_LOWAT: u32 = 16 * 1024;
+
+/// Bytes that the kernel holds for a program at the other end of a Unix socket; Linux doubles it for its own needs.
+/// Chosen: little more than a picture, and what a web server in front takes in one read is less.
+const UNIX_SEND_BUFFER: usize = 64 * 1024;
 
 /// Idle time before a connection is probed, and between probes. Chosen: a viewer whose machine vanished is gone after
 /// about five minutes, as the system sends nine probes.

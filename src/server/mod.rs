@@ -5,12 +5,16 @@
 //! the same address share one listener, each under its own [`Mount`].
 
 mod access;
+mod activation;
 mod camera;
 mod cameras;
 mod connection;
 mod connections;
 mod cors;
+mod endpoint;
 mod health;
+mod http1;
+mod http2;
 mod link;
 mod listener;
 mod metrics;
@@ -21,23 +25,31 @@ mod reply;
 mod routes;
 mod running;
 mod snapshot;
+mod socket;
 mod status;
 mod stream;
+mod tasks;
+mod tls;
+mod unix;
 mod viewers;
 mod wishes;
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 pub use access::{Secrets, Token, TokenError};
+pub use activation::{Activation, ActivationError};
 pub use camera::{Camera, CameraConfig, Figures, Picture};
 pub use cors::{AllowedOrigin, OriginError};
+pub use endpoint::{Address, Endpoint};
 pub use mount::{Mount, MountError};
-pub use viewers::{Change, Observer, Reason, Served, Viewer, ViewerFigures, Viewers};
+pub use socket::Remote;
+pub use tls::{TlsError, TlsFiles};
+pub use unix::UnixError;
+pub use viewers::{Event, Observer, Reason, Served, Viewer, ViewerFigures, Viewers};
 
 use self::running::Running;
 use crate::sync::lock;
@@ -45,10 +57,12 @@ use crate::sync::lock;
 /// Where to listen and whom to let in: what cameras that share a server have in common.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Name or address of the interface to listen on.
-    pub host: String,
-    /// Port to listen on; 0 is any free one.
-    pub port: u16,
+    /// Where to listen.
+    pub endpoint: Endpoint,
+    /// The sockets that were passed to this process.
+    pub activation: Activation,
+    /// What to speak TLS with; without, nothing is encrypted.
+    pub tls: Option<TlsFiles>,
     /// Time after which a peer that takes no byte of those that wait for it is dropped; zero never drops one.
     pub timeout: Duration,
     /// Most connections from one address; 0 is no limit.
@@ -90,30 +104,37 @@ pub enum StartError {
     },
     /// Another camera of this process is served there.
     #[error(
-        "port {port} is in use by another mjpegserversink with mount={mount}; set mount=/name, a different one for each, or \
-         port=0 for any free port"
+        "{address} is in use by another mjpegserversink with mount={mount}; set mount=/name, a different one for each, \
+         or port=0 for any free port"
     )]
     MountTaken {
         /// As it was given.
         mount: Mount,
-        /// As it was given.
-        port: u16,
+        /// Where both listen.
+        address: Address,
     },
     /// The other cameras at this address are served with other settings.
-    #[error("port {port} is shared with another mjpegserversink that has a different {what}; set the same for both")]
+    #[error("{address} is shared with another mjpegserversink that has a different {what}; set the same for both")]
     Differs {
-        /// As it was given.
-        port: u16,
+        /// Where both listen.
+        address: Address,
         /// The properties that differ.
         what: &'static str,
     },
+    /// Nothing is to be had at the path of a Unix socket.
+    #[error(transparent)]
+    Unix(#[from] UnixError),
+    /// There is no passed socket to be had.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+    /// Certificate and key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Anything else that the system answered.
-    #[error("cannot listen on {host}:{port}: {source}")]
+    #[error("cannot listen at {address}: {source}")]
     Listen {
-        /// As it was given.
-        host: String,
-        /// As it was given.
-        port: u16,
+        /// Where.
+        address: Address,
         /// What the system said.
         #[source]
         source: io::Error,
@@ -123,7 +144,8 @@ pub enum StartError {
 /// A camera's place at a server. Dropping it without [`stop`](Self::stop) gives it up as well, without waiting.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
+    address: Address,
+    tls: bool,
     mount: Mount,
     has_left: bool,
 }
@@ -145,36 +167,32 @@ impl Server {
     /// The address cannot be listened on, or is shared with cameras that this one does not go with; the error says what
     /// to do.
     pub fn start(config: &Config, mount: Mount, camera: Arc<Camera>) -> Result<Self, StartError> {
-        let addresses = listener::resolve(config)?;
+        let candidates = config.endpoint.candidates(&config.activation)?;
         let mut running = lock(&RUNNING);
-        if let Some(server) = running.iter().find(|server| addresses.contains(&server.address)) {
-            let port = config.port;
+        if let Some(server) = running.iter().find(|server| candidates.contains(&server.address)) {
+            let address = server.address.clone();
             if let Some(what) = config.difference(&server.config) {
-                return Err(StartError::Differs { port, what });
+                return Err(StartError::Differs { address, what });
             }
             let taken = server.shared.cameras.add(mount.clone(), camera);
-            taken.map_err(|_| StartError::MountTaken { mount: mount.clone(), port })?;
-            return Ok(Self { address: server.address, mount, has_left: false });
+            taken.map_err(|_| StartError::MountTaken { mount: mount.clone(), address: address.clone() })?;
+            return Ok(Self { address, tls: config.tls.is_some(), mount, has_left: false });
         }
-        let server = Running::start(config, &addresses)?;
+        let server = Running::start(config, candidates)?;
         server.shared.cameras.add(mount.clone(), camera).expect("a new server has no cameras");
-        let address = server.address;
+        let address = server.address.clone();
         running.push(server);
-        Ok(Self { address, mount, has_left: false })
+        Ok(Self { address, tls: config.tls.is_some(), mount, has_left: false })
     }
 
     /// The address it listens on, with the port that port 0 became.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Where the camera's page is, for a browser on this machine where that can be.
     pub fn url(&self) -> String {
-        let mut address = self.address;
-        if address.ip().is_unspecified() {
-            address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-        }
-        format!("http://{address}{}", self.mount.folder())
+        self.address.url(if self.tls { "https" } else { "http" }, &self.mount.folder())
     }
 
     /// Stops serving the camera: lets each connection finish what it is sending, and ends those that have not after
@@ -216,6 +234,7 @@ impl Config {
     /// What in it does not go with a server that runs with `other`.
     fn difference(&self, other: &Self) -> Option<&'static str> {
         [
+            (self.tls == other.tls, "tls-certificate-file or tls-private-key-file"),
             (self.secrets == other.secrets, "user-id, user-pw or token"),
             (self.allow_origin == other.allow_origin, "allow-origin"),
             (self.timeout == other.timeout, "timeout"),

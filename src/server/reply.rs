@@ -10,6 +10,10 @@ use hyper::{
 
 use super::stream::Body;
 
+/// Marks a response whose body has no end known before: one that goes on as long as the camera does.
+#[derive(Clone, Copy)]
+pub(super) struct Endless;
+
 /// A line for people.
 pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = bytes("text/plain; charset=utf-8", format!("{text}\n").into());

@@ -4,9 +4,9 @@ use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use hyper::{
-    Method, Request, Response, StatusCode, Uri, Version,
+    Method, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE},
+    header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE},
 };
 
 use super::{
@@ -142,12 +142,10 @@ pub(super) fn full() -> Response<Body> {
 
 fn stream_response(camera: &Camera, body: Body) -> Response<Body> {
     let mut response = reply::with(StatusCode::OK, body);
-    // As HTTP/1.0 the end of the connection ends the body: chunks are what many readers of pictures cannot take.
-    *response.version_mut() = Version::HTTP_10;
     let content_type = format!("multipart/x-mixed-replace; boundary={}", camera.config.boundary);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_str(&content_type).expect("a boundary has only token characters"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let content_type = HeaderValue::from_str(&content_type).expect("a boundary has only token characters");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.extensions_mut().insert(reply::Endless);
     response
 }
 

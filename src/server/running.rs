@@ -1,16 +1,23 @@
 //! A server that runs: it accepts connections for all the cameras that share it.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::MissedTickBehavior};
+use tokio::{sync::watch, task::spawn_blocking, time::MissedTickBehavior};
 
 use super::{
-    Config, StartError, access::Access, cameras::Cameras, connection, connections::Connections, cors::AllowedOrigin,
-    listener,
+    Config, StartError,
+    access::Access,
+    cameras::Cameras,
+    connection,
+    connections::Connections,
+    cors::AllowedOrigin,
+    endpoint::{Address, Candidates},
+    listener::{self, Listener},
+    tasks::Tasks,
+    tls::{self, Tls},
 };
 use crate::{runtime, sync::lock};
 
@@ -20,12 +27,14 @@ pub(super) struct Shared {
     pub(super) connections: Arc<Connections>,
     pub(super) access: Access,
     pub(super) allow_origin: Option<AllowedOrigin>,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) tasks: Tasks,
     timeout: Duration,
 }
 
 /// A server that runs. Dropping it without [`stop`](Self::stop) ends it as well, without waiting.
 pub(super) struct Running {
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) config: Config,
     pub(super) shared: Arc<Shared>,
     stop: watch::Sender<Option<Duration>>,
@@ -34,23 +43,22 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Binds the first of these addresses that can be had, and serves on the shared runtime from then on.
-    pub(super) fn start(config: &Config, addresses: &[SocketAddr]) -> Result<Self, StartError> {
+    /// Binds the first of these that can be had, and serves on the shared runtime from then on.
+    pub(super) fn start(config: &Config, candidates: Candidates) -> Result<Self, StartError> {
         let runtime = runtime::handle().map_err(StartError::Runtime)?;
-        let listener = {
+        // Before anybody can connect.
+        let tls = config.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
+        let (listener, address) = {
             let _entered = runtime.enter();
-            listener::bind(config, addresses)?
+            listener::bind(candidates)?
         };
-        let address = listener.local_addr().map_err(|source| StartError::Listen {
-            host: config.host.clone(),
-            port: config.port,
-            source,
-        })?;
         let shared = Arc::new(Shared {
             cameras: Cameras::default(),
             connections: Connections::new(config.per_address),
             access: Access::new(config.secrets.clone()),
             allow_origin: config.allow_origin.clone(),
+            tls,
+            tasks: Tasks::new(),
             timeout: config.timeout,
         });
         let (stop, stopping) = watch::channel(None);
@@ -58,11 +66,11 @@ impl Running {
         let (has_stopped, stopped) = mpsc::channel();
         let serving = shared.clone();
         runtime.spawn(async move {
-            let connections = accept(listener, serving, stopping.clone()).await;
+            accept(listener, &serving, stopping.clone()).await;
             // Nobody listens to either when the server was dropped without stop().
             let _ = has_closed.send(());
             let at_most = stopping.borrow().unwrap_or_default();
-            let _ = has_stopped.send(finish(connections, at_most).await);
+            let _ = has_stopped.send(finish(&serving.tasks, at_most).await);
         });
         let (closed, stopped) = (Mutex::new(closed), Mutex::new(stopped));
         Ok(Self { address, config: config.clone(), shared, stop, closed, stopped })
@@ -82,33 +90,30 @@ impl Running {
     }
 }
 
-/// Accepts connections until told to stop; then it gives back those that are open.
-async fn accept(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    mut stopping: watch::Receiver<Option<Duration>>,
-) -> JoinSet<()> {
-    let mut connections = JoinSet::new();
+/// Accepts connections until told to stop.
+async fn accept(listener: Listener, shared: &Arc<Shared>, mut stopping: watch::Receiver<Option<Duration>>) {
     let mut pause = Duration::ZERO;
     let mut resume = tokio::time::Instant::now();
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watching = std::pin::pin!(shared.watch_certificate());
     loop {
         let accepted = tokio::select! {
-            accepted = listener::accept(&listener, resume) => accepted,
-            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept(resume) => accepted,
+            () = shared.tasks.forget_ended() => continue,
+            () = watching.as_mut() => continue,
             _ = rounds.tick() => {
                 shared.look_after();
                 continue;
             }
-            _ = stopping.changed() => return connections,
+            _ = stopping.changed() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
                 pause = Duration::ZERO;
                 // Without a place the connection is closed at once.
                 if let Ok(place) = shared.connections.connect(peer) {
-                    connections.spawn(connection::serve(stream, place, shared.clone(), stopping.clone()));
+                    shared.tasks.spawn(connection::serve(stream, place, shared.clone(), stopping.clone()));
                 }
             }
             // One failed accept never ends anything: a peer gave up, or descriptors ran out for now.
@@ -121,21 +126,36 @@ async fn accept(
 }
 
 /// Lets connections finish for `at_most`; how many have not.
-async fn finish(mut connections: JoinSet<()>, at_most: Duration) -> usize {
-    let all_done = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(at_most, all_done).await.is_ok() {
-        return 0;
-    }
-    let left = connections.len();
-    connections.shutdown().await;
-    left
+async fn finish(tasks: &Tasks, at_most: Duration) -> usize {
+    // Those that make it need no force.
+    let _ = tokio::time::timeout(at_most, tasks.all_ended()).await;
+    tasks.end().await
 }
 
 impl Shared {
+    /// How long a peer may take no byte; `None` is for ever.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        Some(self.timeout).filter(|timeout| !timeout.is_zero())
+    }
+
+    /// Reads the certificate again when its files change; goes on for ever.
+    async fn watch_certificate(&self) {
+        let Some(tls) = &self.tls else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(tls::LOOK_INTERVAL).await;
+            let tls = tls.clone();
+            // Off this thread, as a disk may be slow.
+            if let Ok(Err(error)) = spawn_blocking(move || tls.look()).await {
+                let trouble = format!("{error}; the certificate in use stays, until the files are right");
+                self.cameras.all().iter().for_each(|(_, camera)| camera.viewers.tell_trouble(&trouble));
+            }
+        }
+    }
+
     /// What has to be seen to now and then.
     fn look_after(&self) {
-        if !self.timeout.is_zero() {
-            self.connections.drop_stalled(self.timeout);
+        if let Some(timeout) = self.timeout() {
+            self.connections.drop_stalled(timeout);
         }
         for (_, camera) in self.cameras.all() {
             camera.repeat_if_idle(Instant::now());

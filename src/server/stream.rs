@@ -81,7 +81,7 @@ impl Stream {
                 Poll::Ready(Some(piece([Bytes::new(), self.writer.opening()])))
             }
             Phase::Running => {
-                ready!(self.drain.poll_drained());
+                ready!(self.drain.poll_drained(cx));
                 if let Some(pace) = &mut self.pace {
                     // The end need not wait for its turn.
                     if self.pictures.poll_end(cx).is_pending() {

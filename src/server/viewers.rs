@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -13,8 +12,7 @@ use std::{
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::connection::Connection;
-
+use super::{connection::Connection, socket::Remote};
 use crate::{multipart::Layout, sync::lock};
 
 /// Why a viewer left.
@@ -34,17 +32,19 @@ pub enum Reason {
     Stopped,
 }
 
-/// What happened to a viewer.
+/// What the application may want to hear.
 #[derive(Clone, Debug)]
-pub enum Change {
-    /// It began to watch.
-    Added,
-    /// It has left.
-    Removed(Reason),
+pub enum Event<'a> {
+    /// A viewer began to watch.
+    Added(&'a Viewer),
+    /// A viewer has left.
+    Removed(&'a Viewer, Reason),
+    /// The server goes on, but somebody has to see to this.
+    Trouble(&'a str),
 }
 
-/// Told of each change, on a thread of the runtime: must not block.
-pub type Observer = Box<dyn Fn(&Viewer, Change) + Send + Sync>;
+/// Told of each event, on a thread of the runtime: must not block.
+pub type Observer = Box<dyn Fn(Event<'_>) + Send + Sync>;
 
 /// Why there is no place for one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub struct ViewerFigures {
     /// Its number; no other viewer of this camera ever has the same.
     pub id: u64,
     /// Its address.
-    pub peer: SocketAddr,
+    pub peer: Remote,
     /// How it is served.
     pub layout: Layout,
     /// Pictures sent, those sent again included.
@@ -180,8 +180,13 @@ impl Viewers {
             let viewer = Arc::new(Viewer::new(id, layout, connection.clone()));
             (viewers.insert(viewer.clone()), viewer)
         };
-        (self.observer)(&viewer, Change::Added);
+        (self.observer)(Event::Added(&viewer));
         Ok(ViewerPlace { viewers: self.clone(), key, viewer, reason: Reason::Closed })
+    }
+
+    /// Says that somebody has to see to something.
+    pub(super) fn tell_trouble(&self, what: &str) {
+        (self.observer)(Event::Trouble(what));
     }
 
     /// Sends all of them away.
@@ -212,7 +217,7 @@ impl Viewer {
     }
 
     /// Its address.
-    pub fn peer(&self) -> SocketAddr {
+    pub fn peer(&self) -> Remote {
         self.connection.peer()
     }
 
@@ -246,7 +251,7 @@ impl Drop for ViewerPlace {
             state.departed.add(&self.viewer);
             *state.departed.left.entry(reason).or_default() += 1;
         }
-        (self.viewers.observer)(&self.viewer, Change::Removed(reason));
+        (self.viewers.observer)(Event::Removed(&self.viewer, reason));
     }
 }
 
@@ -271,13 +276,13 @@ const EVICT_AFTER: Duration = Duration::from_secs(1);
 mod tests {
     use super::{super::connections::Connections, *};
 
-    fn peer(port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], port).into()
+    fn peer(port: u16) -> Remote {
+        Remote::Tcp(([127, 0, 0, 1], port).into())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_server_evicts_the_viewer_that_stalled_longest() {
-        let viewers = Viewers::new(2, Box::new(|_, _| ()));
+        let viewers = Viewers::new(2, Box::new(|_| ()));
         let server = Connections::new(0);
         let connections = [1, 2, 3].map(|port| server.connect(peer(port)).expect("a place"));
         let first = viewers.watch(&connections[0].connection, Layout::Standard).expect("a place");

@@ -94,6 +94,12 @@ impl ObjectImpl for MjpegServerSink {
             PROP_USER_ID => settings.user_id = value.get().expect("GObject has checked the type"),
             PROP_USER_PW => settings.user_pw = value.get().expect("GObject has checked the type"),
             PROP_TOKEN => settings.token = value.get().expect("GObject has checked the type"),
+            PROP_TLS_CERTIFICATE_FILE => {
+                settings.tls_certificate_file = value.get().expect("GObject has checked the type");
+            }
+            PROP_TLS_PRIVATE_KEY_FILE => {
+                settings.tls_private_key_file = value.get().expect("GObject has checked the type");
+            }
             PROP_ALLOW_ORIGIN => settings.allow_origin = value.get().expect("GObject has checked the type"),
             PROP_LIVE_SYNC => {
                 settings.live_sync = value.get().expect("GObject has checked the type");
@@ -121,6 +127,8 @@ impl ObjectImpl for MjpegServerSink {
             PROP_USER_ID => lock(&self.settings).user_id.to_value(),
             PROP_USER_PW => lock(&self.settings).user_pw.to_value(),
             PROP_TOKEN => lock(&self.settings).token.to_value(),
+            PROP_TLS_CERTIFICATE_FILE => lock(&self.settings).tls_certificate_file.to_value(),
+            PROP_TLS_PRIVATE_KEY_FILE => lock(&self.settings).tls_private_key_file.to_value(),
             PROP_ALLOW_ORIGIN => lock(&self.settings).allow_origin.to_value(),
             PROP_NUM_CLIENTS => {
                 let viewers = self.camera().map_or(0, |camera| camera.viewers.count());
@@ -182,10 +190,10 @@ impl BaseSinkImpl for MjpegServerSink {
         let camera = Arc::new(Camera::new(camera, viewers::observer(self.obj().downgrade())));
         let server = Server::start(&config, mount, camera.clone())
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
-        let (address, url) = (server.address(), server.url());
+        let (address, url) = (server.address().clone(), server.url());
         gst::info!(CAT, imp = self, "listening on {address}, {url}");
         *lock(&self.state) = State::Started(Started { server, camera, prerolled: None });
-        if config.secrets.is_open() && !address.ip().is_loopback() {
+        if config.secrets.is_open() && address.is_public() {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::NotAuthorized,

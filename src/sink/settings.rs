@@ -6,7 +6,9 @@ use glib::prelude::*;
 
 use crate::{
     multipart::BoundaryError,
-    server::{CameraConfig, Config, Mount, MountError, OriginError, Secrets, TokenError},
+    server::{
+        Activation, CameraConfig, Config, Endpoint, Mount, MountError, OriginError, Secrets, TlsFiles, TokenError,
+    },
 };
 
 pub(super) const PROP_HOST: &str = "host";
@@ -24,6 +26,8 @@ pub(super) const PROP_MAX_CLIENTS_PER_ADDRESS: &str = "max-clients-per-address";
 pub(super) const PROP_USER_ID: &str = "user-id";
 pub(super) const PROP_USER_PW: &str = "user-pw";
 pub(super) const PROP_TOKEN: &str = "token";
+pub(super) const PROP_TLS_CERTIFICATE_FILE: &str = "tls-certificate-file";
+pub(super) const PROP_TLS_PRIVATE_KEY_FILE: &str = "tls-private-key-file";
 pub(super) const PROP_ALLOW_ORIGIN: &str = "allow-origin";
 pub(super) const PROP_NUM_CLIENTS: &str = "num-clients";
 pub(super) const PROP_BYTES_SERVED: &str = "bytes-served";
@@ -60,6 +64,8 @@ pub(super) struct Settings {
     pub(super) user_id: Option<String>,
     pub(super) user_pw: Option<String>,
     pub(super) token: Option<String>,
+    pub(super) tls_certificate_file: Option<String>,
+    pub(super) tls_private_key_file: Option<String>,
     pub(super) allow_origin: Option<String>,
 }
 
@@ -69,6 +75,9 @@ pub(super) enum SettingsError {
     /// The mount is none.
     #[error(transparent)]
     Mount(#[from] MountError),
+    /// There is a key and nothing that it belongs to.
+    #[error("tls-private-key-file is set and tls-certificate-file is not; set both, or neither for plain HTTP")]
+    KeyAlone,
     /// The token is none.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -97,6 +106,8 @@ impl Default for Settings {
             user_id: None,
             user_pw: None,
             token: None,
+            tls_certificate_file: None,
+            tls_private_key_file: None,
             allow_origin: None,
         }
     }
@@ -106,8 +117,9 @@ impl Settings {
     /// What this sink has in common with those that share its server.
     pub(super) fn config(&self) -> Result<Config, SettingsError> {
         Ok(Config {
-            host: self.host.clone(),
-            port: self.port,
+            endpoint: Endpoint::new(&self.host, self.port),
+            activation: Activation::read(|name| std::env::var(name).ok()),
+            tls: self.tls()?,
             timeout: self.timeout.into(),
             per_address: number(self.max_clients_per_address),
             secrets: self.secrets()?,
@@ -127,6 +139,16 @@ impl Settings {
 
     pub(super) fn mount(&self) -> Result<Mount, SettingsError> {
         Ok(given(&self.mount).unwrap_or(DEFAULT_MOUNT).parse()?)
+    }
+
+    fn tls(&self) -> Result<Option<TlsFiles>, SettingsError> {
+        match (given(&self.tls_certificate_file), given(&self.tls_private_key_file)) {
+            (Some(certificate), key) => {
+                Ok(Some(TlsFiles { certificate: certificate.into(), key: key.unwrap_or(certificate).into() }))
+            }
+            (None, Some(_)) => Err(SettingsError::KeyAlone),
+            (None, None) => Ok(None),
+        }
     }
 
     fn secrets(&self) -> Result<Secrets, TokenError> {
@@ -162,7 +184,10 @@ fn server_properties() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecString::builder(PROP_HOST)
             .nick("Host")
-            .blurb("Address or name of the interface to listen on (0.0.0.0 or :: = all)")
+            .blurb(
+                "Address or name of the interface to listen on (0.0.0.0 or :: = all), unix:/path for a Unix socket, \
+                 systemd or systemd:NAME for one that systemd passes",
+            )
             .default_value(DEFAULT_HOST)
             .build(),
         glib::ParamSpecInt::builder(PROP_PORT)
@@ -241,6 +266,16 @@ fn secret_properties() -> Vec<glib::ParamSpec> {
             .blurb(
                 "Token that opens everything as ?token= or Bearer: letters, digits and any of - . _ ~ (empty = none)",
             )
+            .build(),
+        glib::ParamSpecString::builder(PROP_TLS_CERTIFICATE_FILE)
+            .nick("TLS certificate file")
+            .blurb(
+                "PEM file of the certificate and those behind it, to serve HTTPS; read again on change (empty = HTTP)",
+            )
+            .build(),
+        glib::ParamSpecString::builder(PROP_TLS_PRIVATE_KEY_FILE)
+            .nick("TLS private key file")
+            .blurb("PEM file of the certificate's private key, not encrypted (empty = in tls-certificate-file)")
             .build(),
         glib::ParamSpecString::builder(PROP_ALLOW_ORIGIN)
             .nick("Allowed origin")

@@ -6,7 +6,7 @@ use glib::subclass::{Signal, prelude::*};
 use gst::prelude::*;
 
 use super::MjpegServerSink;
-use crate::server::{Camera, Change, Figures, Observer, Viewer, ViewerFigures};
+use crate::server::{Camera, Event, Figures, Observer, Viewer, ViewerFigures};
 
 const CLIENT_ADDED: &str = "client-added";
 const CLIENT_REMOVED: &str = "client-removed";
@@ -41,18 +41,24 @@ pub(super) fn signals() -> &'static [Signal] {
 
 /// Emits the signals of an element.
 pub(super) fn observer(element: glib::WeakRef<MjpegServerSink>) -> Observer {
-    Box::new(move |viewer: &Viewer, change| {
+    Box::new(move |event| {
         let Some(element) = element.upgrade() else { return };
-        let (id, address) = (viewer.id(), viewer.peer().to_string());
-        match change {
-            Change::Added => {
+        let about = |viewer: &Viewer| (viewer.id(), viewer.peer().to_string());
+        match event {
+            Event::Added(viewer) => {
+                let (id, address) = about(viewer);
                 gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} came");
                 element.imp().unthrottle();
                 element.emit_by_name::<()>(CLIENT_ADDED, &[&id, &address]);
             }
-            Change::Removed(reason) => {
+            Event::Removed(viewer, reason) => {
+                let (id, address) = about(viewer);
                 gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} left: {reason}");
                 element.emit_by_name::<()>(CLIENT_REMOVED, &[&id, &address, &reason.to_string()]);
+            }
+            Event::Trouble(what) => {
+                gst::element_warning!(element, gst::ResourceError::Settings, ("{what}"));
+                return;
             }
         }
         element.notify(super::settings::PROP_NUM_CLIENTS);

@@ -42,7 +42,8 @@ impl Certificate {
         self.path("key.pem")
     }
 
-    fn path(&self, name: &str) -> String {
+    /// A file of this name in its folder.
+    pub fn path(&self, name: &str) -> String {
         self.folder.join(name).to_str().expect("the target folder's name is text").to_owned()
     }
 

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod certificate;
+pub mod folder;
 pub mod http;
+pub mod http2;
 pub mod jpeg;
 pub mod outcome;
 pub mod pictures;
@@ -12,4 +14,5 @@ pub mod rows;
 pub mod script_server;
 pub mod source;
 pub mod streams;
+pub mod tls;
 pub mod v4l2;

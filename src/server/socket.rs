@@ -1,0 +1,141 @@
+//! A connection's socket, TCP or Unix.
+
+use std::{
+    io::{self, IoSlice},
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// A program with an address.
+    Tcp(SocketAddr),
+    /// A program on this machine, through a Unix socket, that has none.
+    Unix,
+}
+
+/// The socket of one connection. What is sent to one who has gone raises no SIGPIPE, which would end a program in C
+/// that does not ignore it: the standard library's `writev` does.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Remote {
+    /// The address, the same whether it came by IPv4 or by IPv4 within IPv6. A Unix socket has none.
+    pub(super) fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Unix => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+impl Socket {
+    /// The first byte that the peer sends, which stays to be read; `None` if it is not to be had so.
+    pub(super) async fn first_byte(&self) -> Option<u8> {
+        let Self::Tcp(stream) = self else { return None };
+        let mut byte = [0];
+        (stream.peek(&mut byte).await.ok()? == 1).then_some(byte[0])
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    /// Sends a part of `length` bytes. That fewer were taken means that the socket is full: no need to ask it again.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        length: usize,
+        send: impl Fn(SockRef<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let mut taken = 0;
+            let mut attempt = |socket| {
+                taken = send(socket)?;
+                if taken < length { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            };
+            let sent = match self {
+                Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(stream))),
+                Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(stream))),
+            };
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken == 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Ready(Ok(taken)),
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(()) => return Poll::Ready(Ok(taken)),
+            }
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, buf.len(), |socket| socket.send_with_flags(buf, libc::MSG_NOSIGNAL))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        // A picture is one slice, which costs the kernel less as such.
+        if let [one] = bufs {
+            return self.poll_write(cx, one);
+        }
+        // More than the system takes at once are no reason to think the socket full.
+        let bufs = &bufs[..bufs.len().min(MOST_SLICES)];
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        self.poll_send(cx, length, |socket| socket.send_vectored_with_flags(bufs, libc::MSG_NOSIGNAL))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Slices of one `sendmsg`: IOV_MAX of Linux and most others.
+const MOST_SLICES: usize = 1024;

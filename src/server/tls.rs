@@ -1,0 +1,257 @@
+//! The certificate that browsers see, read again when its files change.
+
+use std::{
+    fmt, fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        self, InconsistentKeys, ServerConfig,
+        crypto::{CryptoProvider, ring},
+        pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject as _},
+        server::{ClientHello, ResolvesServerCert},
+        sign::CertifiedKey,
+    },
+    server::TlsStream,
+};
+
+use super::socket::Socket;
+use crate::sync::lock;
+
+/// Where certificate and key are, both in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and behind it those that lead to one that viewers trust.
+    pub certificate: PathBuf,
+    /// Its private key: PKCS#8, PKCS#1 or SEC1, not encrypted. May be the same file.
+    pub key: PathBuf,
+}
+
+/// Why files are no certificate and key to serve with.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file is not there, or not for us.
+    #[error("cannot read {}: {source}", file.display())]
+    Read {
+        /// Which one.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file looks like PEM and is not.
+    #[error("{} is damaged: {source}", file.display())]
+    Pem {
+        /// Which one.
+        file: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: pem::Error,
+    },
+    /// No certificate in the file for it.
+    #[error("{} has no certificate; it must be a PEM file with -----BEGIN CERTIFICATE-----", file.display())]
+    NoCertificate {
+        /// Which one.
+        file: PathBuf,
+    },
+    /// No key in the file for it.
+    #[error("{} has no private key; set tls-private-key-file to the PEM file that has it", file.display())]
+    NoKey {
+        /// Which one.
+        file: PathBuf,
+    },
+    /// The key needs a password, and nobody is there to type it.
+    #[error("the private key in {0} is encrypted; openssl pkey -in {0} -out FILE writes one that is not", file.display())]
+    Encrypted {
+        /// Which one.
+        file: PathBuf,
+    },
+    /// Certificate and key are of two pairs.
+    #[error("the private key in {} is not that of the certificate in {}", key.display(), certificate.display())]
+    Mismatch {
+        /// Where the certificate is.
+        certificate: PathBuf,
+        /// Where the key is.
+        key: PathBuf,
+    },
+    /// Nothing that we can sign or be recognised with.
+    #[error("certificate and key in {} and {} cannot be used: {source}", certificate.display(), key.display())]
+    Unusable {
+        /// Where the certificate is.
+        certificate: PathBuf,
+        /// Where the key is.
+        key: PathBuf,
+        /// What the library said.
+        #[source]
+        source: rustls::Error,
+    },
+}
+
+/// Speaks TLS with the certificate of its files.
+pub(super) struct Tls {
+    files: TlsFiles,
+    acceptor: TlsAcceptor,
+    pair: Arc<Pair>,
+    provider: CryptoProvider,
+    seen: Mutex<Seen>,
+}
+
+/// How a connection goes on after its handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Http1,
+    Http2,
+}
+
+/// The certificate and key in use.
+struct Pair(Mutex<Arc<CertifiedKey>>);
+
+/// What was found of the files.
+struct Seen {
+    in_use: Stamp,
+    /// The state that could not be used, and whether that has been said.
+    refused: Option<(Stamp, bool)>,
+}
+
+/// The state of both files, as far as it can be seen without reading them.
+type Stamp = [Option<(u64, u64, u64, i64, i64)>; 2];
+
+impl Tls {
+    /// Reads the files.
+    pub(super) fn new(files: TlsFiles) -> Result<Self, TlsError> {
+        let provider = ring::default_provider();
+        let seen = Seen { in_use: files.stamp(), refused: None };
+        let pair = Arc::new(Pair(Mutex::new(Arc::new(files.load(&provider)?))));
+        let builder = ServerConfig::builder_with_provider(Arc::new(provider.clone()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has what TLS 1.2 and 1.3 need");
+        let mut config = builder.with_no_client_auth().with_cert_resolver(pair.clone());
+        // Best first. curl --http1.0 offers nothing but that.
+        config.alpn_protocols = [HTTP2, b"http/1.1", b"http/1.0"].map(<[u8]>::to_vec).to_vec();
+        Ok(Self { files, acceptor: Arc::new(config).into(), pair, provider, seen: Mutex::new(seen) })
+    }
+
+    /// Makes a peer's socket a stream that is encrypted. `None` when the peer wants none, or takes too long.
+    pub(super) async fn accept(&self, socket: Socket) -> Option<(TlsStream<Socket>, Spoken)> {
+        timeout(HANDSHAKE_TIMEOUT, self.shake_hands(socket)).await.ok()?
+    }
+
+    async fn shake_hands(&self, mut socket: Socket) -> Option<(TlsStream<Socket>, Spoken)> {
+        if socket.first_byte().await.is_some_and(|byte| byte != FIRST_BYTE) {
+            socket.write_all(NOT_PLAIN).await.ok()?;
+            socket.shutdown().await.ok()?;
+            // Closing on what was not read would take the answer back.
+            let _ = tokio::io::copy(&mut socket.take(MAX_PLAIN), &mut tokio::io::sink()).await;
+            return None;
+        }
+        let stream = self.acceptor.accept(socket).await.ok()?;
+        let spoken = match stream.get_ref().1.alpn_protocol() {
+            Some(HTTP2) => Spoken::Http2,
+            _ => Spoken::Http1,
+        };
+        Some((stream, spoken))
+    }
+
+    /// Reads the files again if they have changed. A pair that cannot be used is left alone, and returned once it has
+    /// been the same for two looks: who writes two files writes one after the other. Blocks as long as the disk does.
+    pub(super) fn look(&self) -> Result<(), TlsError> {
+        let stamp = self.files.stamp();
+        let mut seen = lock(&self.seen);
+        if stamp == seen.in_use {
+            seen.refused = None;
+            return Ok(());
+        }
+        if seen.refused == Some((stamp, true)) {
+            return Ok(());
+        }
+        match self.files.load(&self.provider) {
+            Ok(pair) => {
+                *lock(&self.pair.0) = Arc::new(pair);
+                *seen = Seen { in_use: stamp, refused: None };
+                Ok(())
+            }
+            Err(error) => {
+                let again = seen.refused == Some((stamp, false));
+                seen.refused = Some((stamp, again));
+                if again { Err(error) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+impl TlsFiles {
+    fn load(&self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+        let Self { certificate, key } = self.clone();
+        let chain = CertificateDer::pem_slice_iter(&read(&certificate)?).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|source| TlsError::Pem { file: certificate.clone(), source })?;
+        if chain.is_empty() {
+            return Err(TlsError::NoCertificate { file: certificate });
+        }
+        let text = read(&key)?;
+        if memchr::memmem::find(&text, b"ENCRYPTED").is_some() {
+            return Err(TlsError::Encrypted { file: key });
+        }
+        let private = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+            pem::Error::NoItemsFound => TlsError::NoKey { file: key.clone() },
+            source => TlsError::Pem { file: key.clone(), source },
+        })?;
+        CertifiedKey::from_der(chain, private, provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch { certificate, key },
+            source => TlsError::Unusable { certificate, key, source },
+        })
+    }
+
+    fn stamp(&self) -> Stamp {
+        [&self.certificate, &self.key].map(|file| {
+            let about = fs::metadata(file).ok()?;
+            Some((about.dev(), about.ino(), about.len(), about.mtime(), about.mtime_nsec()))
+        })
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), source })
+}
+
+impl ResolvesServerCert for Pair {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(lock(&self.0).clone())
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("certificate and key")
+    }
+}
+
+/// Bytes of a plain request that are read for the sake of its answer.
+const MAX_PLAIN: u64 = 64 * 1024;
+
+/// The answer to one who speaks plain HTTP where TLS is spoken, as small servers and large give it.
+const NOT_PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 56\r\n\
+    Connection: close\r\n\r\n\
+    this port speaks HTTPS; use an address with https://...\n";
+
+/// The first byte of each TLS connection: a record of the handshake (RFC 8446 5.1).
+const FIRST_BYTE: u8 = 22;
+
+const HTTP2: &[u8] = b"h2";
+
+/// Time for a handshake. Chosen as for a request head; one over a satellite takes 2 s.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time between two looks at the files. Chosen: who renews a certificate by hand sees at once what comes of it, and
+/// two looks at a file cost next to nothing.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(2);

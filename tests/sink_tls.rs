@@ -1,0 +1,248 @@
+//! HTTPS: certificates, what they are read from, and viewers that trust them.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    process::Command,
+};
+
+use common::{
+    certificate::Certificate,
+    http::{Viewer, connect, get},
+    pipeline::{Camera, numbered, pictures, wait_until},
+    tls::{bridge, config, shake_hands, shown},
+};
+use gst::prelude::*;
+
+mod common;
+
+#[test]
+fn a_stream_over_tls_is_the_stream() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    let address = bridge(camera.address(), config(&certificate, &["http/1.1"]));
+    let mut standard = Viewer::open(address);
+    let mut advance = Viewer::open_as(connect(address), "/stream?layout=advance", "");
+    assert_eq!(standard.head.status, "HTTP/1.0 200 OK");
+    for n in 0..5 {
+        let picture = numbered(&pictures()[0], n);
+        camera.push(&picture);
+        assert!(standard.picture() == picture);
+        advance.expect_ahead(&picture);
+    }
+    assert!(get(address, "/snapshot").body == numbered(&pictures()[0], 4));
+    camera.end();
+    standard.expect_end();
+    advance.expect_ahead(&numbered(&pictures()[0], 4));
+}
+
+#[test]
+fn keys_come_in_each_form_that_openssl_writes() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let whole = certificate.path("whole.pem");
+    fs::write(&whole, [fs::read(certificate.key()), fs::read(certificate.file())].map(Result::unwrap).concat())
+        .expect("a file");
+    assert_serves(&certificate, &format!("tls-certificate-file={whole}"));
+    let sec1 = certificate.path("sec1.pem");
+    openssl(&["ec", "-in", &certificate.key(), "-out", &sec1]);
+    assert!(fs::read_to_string(&sec1).expect("a file").contains("BEGIN EC PRIVATE KEY"));
+    assert_serves(&certificate, &with(&certificate.file(), &sec1));
+
+    let rsa = Certificate::new("IP:127.0.0.1", 1);
+    let pkcs8 = rsa.key();
+    openssl(
+        &["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=camera", "-addext"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(["subjectAltName=IP:127.0.0.1", "-keyout", &pkcs8, "-out", &rsa.file()].map(str::to_owned))
+            .collect::<Vec<_>>()
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>(),
+    );
+    assert_serves(&rsa, &with(&rsa.file(), &pkcs8));
+    let pkcs1 = rsa.path("pkcs1.pem");
+    openssl(&["rsa", "-traditional", "-in", &pkcs8, "-out", &pkcs1]);
+    assert!(fs::read_to_string(&pkcs1).expect("a file").contains("BEGIN RSA PRIVATE KEY"));
+    assert_serves(&rsa, &with(&rsa.file(), &pkcs1));
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_with_the_cure() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let (file, key) = (certificate.file(), certificate.key());
+    let encrypted = certificate.path("encrypted.pem");
+    openssl(&["pkey", "-in", &key, "-aes256", "-passout", "pass:secret", "-out", &encrypted]);
+    let damaged = certificate.path("damaged.pem");
+    fs::write(&damaged, "-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n").expect("a file");
+    let other = Certificate::new("IP:127.0.0.1", 1);
+    for (properties, words) in [
+        (with("/no/such/file.pem", &key), vec!["cannot read /no/such/file.pem"]),
+        (with(&key, &key), vec![&key, "has no certificate"]),
+        (format!("tls-certificate-file={file}"), vec![&file, "has no private key", "tls-private-key-file"]),
+        (with(&file, &encrypted), vec![&encrypted, "is encrypted", "openssl pkey"]),
+        (with(&damaged, &key), vec![&damaged, "is damaged"]),
+        (with(&file, &other.key()), vec!["is not that of the certificate in", &file]),
+        (format!("tls-private-key-file={key}"), vec!["tls-certificate-file is not"]),
+    ] {
+        let camera = Camera::new("is-live=true", &properties);
+        assert!(camera.pipeline.set_state(gst::State::Playing).is_err(), "there is nothing to serve with");
+        let text = error(&camera);
+        assert!(words.iter().all(|word| text.contains(word)), "{text} says not all of {words:?}");
+    }
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_a_restart() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    let before = config(&certificate, &["http/1.1"]);
+    let mut viewer = Viewer::open(bridge(camera.address(), before.clone()));
+    let first = shown(&shake_hands(camera.address(), &before).expect("a handshake"));
+
+    let renewed = Certificate::new("IP:127.0.0.1", 1);
+    fs::copy(renewed.file(), certificate.file()).expect("a copy");
+    fs::copy(renewed.key(), certificate.key()).expect("a copy");
+    let after = config(&renewed, &["http/1.1"]);
+    wait_until("the new certificate", || {
+        shake_hands(camera.address(), &after).is_ok_and(|stream| shown(&stream) != first)
+    });
+    // Nobody is asked to come again.
+    camera.push(&pictures()[0]);
+    assert!(viewer.picture() == pictures()[0]);
+}
+
+#[test]
+fn a_certificate_that_is_damaged_later_leaves_the_old_one_and_a_warning() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    let trusted = config(&certificate, &["http/1.1"]);
+    let (file, whole) = (certificate.file(), fs::read(certificate.file()).expect("a certificate"));
+    fs::write(&file, "nothing of use").expect("a file");
+    let warning = camera.message(gst::MessageType::Warning);
+    let gst::MessageView::Warning(warning) = warning.view() else { panic!("{warning:?}") };
+    let text = warning.error().to_string();
+    assert!(text.contains(&file) && text.contains("has no certificate"), "{text}");
+    shake_hands(camera.address(), &trusted).expect("the old certificate");
+    // The cure is taken, and was never wrong: no further warning comes.
+    fs::write(&file, whole).expect("a file");
+    shake_hands(camera.address(), &trusted).expect("the same certificate");
+}
+
+#[test]
+fn who_speaks_plain_http_is_told_so() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    let answer = get(camera.address(), "/");
+    assert_eq!(answer.head.code(), 400);
+    assert_eq!(answer.head.field("Content-Length"), Some(answer.body.len().to_string().as_str()));
+    assert!(String::from_utf8_lossy(&answer.body).contains("https://"), "{answer:?}");
+}
+
+#[test]
+fn half_a_handshake_holds_up_nobody_and_nothing() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    let half: Vec<_> = (0..50)
+        .map(|n| {
+            let mut stream = connect(camera.address());
+            stream.write_all(&[22, 3, 1, 2, 0][..n % 6]).expect("the bytes are taken");
+            stream
+        })
+        .collect();
+    let mut viewer = Viewer::open(bridge(camera.address(), config(&certificate, &["http/1.1"])));
+    camera.push(&pictures()[0]);
+    assert!(viewer.picture() == pictures()[0]);
+    let start = std::time::Instant::now();
+    camera.set_state(gst::State::Null);
+    assert!(start.elapsed() < std::time::Duration::from_secs(3), "{:?}", start.elapsed());
+    for mut stream in half {
+        // Closed, whether with an answer or without.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+}
+
+#[test]
+fn curl_is_served_by_each_version() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    camera.push(&pictures()[0]);
+    camera.wait_for_pictures(1);
+    for (options, version) in [
+        (vec!["--http1.1", "--tls-max", "1.2"], "1.1"),
+        (vec!["--http1.1"], "1.1"),
+        (vec!["--http1.0"], "1"),
+        (vec!["--no-alpn"], "1.1"),
+        (vec!["--http2"], "2"),
+    ] {
+        let url = format!("https://{}/snapshot", camera.address());
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--cacert", &certificate.file(), "--output", "/dev/null"])
+            .args(["--write-out", "%{http_version} %{http_code} %{size_download}"])
+            .args(&options)
+            .arg(&url)
+            .output()
+            .expect("curl is installed");
+        let said = format!("{version} 200 {}", pictures()[0].len());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), said, "{options:?}: {output:?}");
+    }
+}
+
+#[test]
+fn sinks_that_share_a_port_share_a_certificate() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    let plain = Camera::new("is-live=true", &format!("mount=/other port={}", camera.port()));
+    assert!(plain.pipeline.set_state(gst::State::Playing).is_err(), "the port speaks TLS");
+    let text = error(&plain);
+    assert!(text.contains("tls-certificate-file"), "{text}");
+}
+
+/// `mjpegclientsrc` trusts what `ssl-ca-file` says.
+#[test]
+fn our_own_client_reads_it() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    camera.push(&pictures()[0]);
+    let line = format!(
+        "mjpegclientsrc location=https://{}/stream ssl-ca-file={} ! appsink name=sink sync=false",
+        camera.address(),
+        certificate.file()
+    );
+    let client = gst::parse::launch(&line).expect("elements exist").downcast::<gst::Pipeline>().expect("a pipeline");
+    let sink = client.by_name("sink").and_downcast::<gst_app::AppSink>().expect("the sink is there");
+    client.set_state(gst::State::Playing).expect("the client plays");
+    let sample = sink.pull_sample().expect("a picture");
+    assert!(*sample.buffer().expect("a buffer").map_readable().expect("readable memory") == pictures()[0]);
+    client.set_state(gst::State::Null).expect("the client stops");
+}
+
+#[track_caller]
+fn serve(certificate: &Certificate) -> Camera {
+    Camera::new("is-live=true do-timestamp=true", &with(&certificate.file(), &certificate.key())).play()
+}
+
+fn with(certificate: &str, key: &str) -> String {
+    format!("tls-certificate-file={certificate} tls-private-key-file={key}")
+}
+
+#[track_caller]
+fn assert_serves(certificate: &Certificate, properties: &str) {
+    let camera = Camera::new("is-live=true do-timestamp=true", properties).play();
+    shake_hands(camera.address(), &config(certificate, &["http/1.1"])).expect("a handshake");
+}
+
+/// The text of the error that a pipeline has posted.
+#[track_caller]
+fn error(camera: &Camera) -> String {
+    let bus = camera.pipeline.bus().expect("a pipeline has a bus");
+    let message = bus.pop_filtered(&[gst::MessageType::Error]).expect("an error");
+    let gst::MessageView::Error(error) = message.view() else { unreachable!("errors were asked for") };
+    error.error().to_string()
+}
+
+#[track_caller]
+fn openssl(arguments: &[&str]) {
+    let made = Command::new("openssl").args(arguments).output().expect("openssl is installed");
+    assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+}
