@@ -1,0 +1,238 @@
+//! Web servers in front of the sink, with the configurations of docs/proxies.md.
+
+use std::{
+    fs,
+    io::Read,
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+};
+
+use common::{
+    certificate::Certificate,
+    folder::Folder,
+    pipeline::{Camera, DEADLINE, numbered, pictures, wait_until},
+    process::{Process, free_port},
+};
+
+mod common;
+
+#[test]
+fn nginx_passes_on_each_picture_at_once() {
+    passes_on(&Proxy {
+        section: "nginx",
+        preamble: "daemon off; master_process off; pid {folder}/pid; error_log stderr emerg; events { }
+             http {
+             access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+             fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;",
+        end: "}",
+        unix: ("http://127.0.0.1:8080", "http://unix:{socket}"),
+        command: &["nginx", "-e", "stderr", "-c", "{file}"],
+    });
+}
+
+#[test]
+fn haproxy_passes_on_each_picture_at_once() {
+    passes_on(&Proxy {
+        section: "HAProxy",
+        preamble: "",
+        end: "",
+        unix: ("127.0.0.1:8080", "unix@{socket}"),
+        command: &["/usr/sbin/haproxy", "-q", "-db", "-f", "{file}"],
+    });
+}
+
+#[test]
+fn caddy_passes_on_each_picture_at_once() {
+    passes_on(&Proxy {
+        section: "Caddy",
+        preamble: "{
+             admin off
+             auto_https disable_redirects
+             storage file_system {folder}/caddy
+             log {
+                 output discard
+             }
+             }",
+        end: "",
+        unix: ("127.0.0.1:8080", "unix/{socket}"),
+        command: &["caddy", "run", "--adapter", "caddyfile", "--config", "{file}"],
+    });
+}
+
+#[test]
+fn apache_passes_on_each_picture_at_once() {
+    passes_on(&Proxy {
+        section: "Apache",
+        preamble: "ServerRoot /usr/lib/apache2
+             ServerName camera
+             PidFile {folder}/pid
+             ErrorLog /dev/null
+             DefaultRuntimeDir {folder}
+             LoadModule mpm_event_module modules/mod_mpm_event.so
+             LoadModule authz_core_module modules/mod_authz_core.so
+             LoadModule ssl_module modules/mod_ssl.so
+             LoadModule http2_module modules/mod_http2.so
+             LoadModule proxy_module modules/mod_proxy.so
+             LoadModule proxy_http_module modules/mod_proxy_http.so",
+        end: "",
+        unix: ("http://127.0.0.1:8080/", "unix:{socket}|http://camera/"),
+        command: &["/usr/sbin/apache2", "-X", "-f", "{file}"],
+    });
+}
+
+/// A web server: what stands around the configuration that the docs have, and how it starts.
+struct Proxy {
+    section: &'static str,
+    preamble: &'static str,
+    end: &'static str,
+    /// What the docs have, and what takes its place for a Unix socket.
+    unix: (&'static str, &'static str),
+    command: &'static [&'static str],
+}
+
+/// By TCP and by a Unix socket behind it, by each version of HTTP in front.
+#[track_caller]
+fn passes_on(proxy: &Proxy) {
+    let folder = Folder::new();
+    let socket = folder.path("camera.sock");
+    for (host, place) in [("127.0.0.1".to_owned(), None), (format!("unix:{socket}"), Some(&socket))] {
+        let camera = Camera::new("is-live=true do-timestamp=true", &format!("host={host}")).play();
+        let behind = match place {
+            Some(socket) => proxy.unix.1.replace("{socket}", socket),
+            None => proxy.unix.0.replace("8080", &camera.port().to_string()),
+        };
+        let running = proxy.start(&folder, &behind);
+        for version in ["--http1.1", "--http2"] {
+            let what = format!("{} to {behind} by {version}", proxy.section);
+            // One that is there already comes first, by itself.
+            let first = numbered(&pictures()[0], 0);
+            camera.push(&first);
+            let mut viewer = Curl::start(version, &running, "/stream");
+            assert!(viewer.picture() == first, "{what}");
+            for n in 1..5 {
+                let picture = numbered(&pictures()[0], n);
+                camera.push(&picture);
+                assert!(viewer.picture() == picture, "{what}: picture {n}");
+            }
+        }
+        let mut viewer = Curl::start("--http2", &running, "/stream");
+        viewer.picture();
+        camera.end();
+        assert!(viewer.ends(), "{} passes the end on", proxy.section);
+    }
+}
+
+struct Running {
+    _process: Process,
+    certificate: Certificate,
+    port: u16,
+}
+
+impl Proxy {
+    /// Starts it with the configuration of the docs, but our own ports and files.
+    #[track_caller]
+    fn start(&self, folder: &Folder, behind: &str) -> Running {
+        let (certificate, port) = (Certificate::new("IP:127.0.0.1", 1), free_port());
+        let both = [certificate.key(), certificate.file()].map(|file| fs::read(file).expect("a file")).concat();
+        let replaced = [
+            (self.unix.0, behind.to_owned()),
+            ("/etc/ssl/camera-and-key.pem", folder.file("both.pem", both)),
+            ("/etc/ssl/camera.pem", certificate.file()),
+            ("/etc/ssl/camera.key", certificate.key()),
+            ("camera.example", "127.0.0.1".to_owned()),
+            ("443", port.to_string()),
+        ];
+        let documented = replaced.iter().fold(documented(self.section), |text, (from, to)| text.replace(from, to));
+        let configuration = [self.preamble, &documented, self.end].join("\n").replace("{folder}", &folder.name());
+        let file = folder.file("configuration", configuration + "\n");
+        let words: Vec<_> = self.command.iter().map(|word| word.replace("{file}", &file)).collect();
+        // Some keep things at home.
+        let process = Process::start(Command::new(&words[0]).args(&words[1..]).env("HOME", folder.name()));
+        wait_until("the web server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Running { _process: process, certificate, port }
+    }
+}
+
+/// The configuration below this heading.
+#[track_caller]
+fn documented(section: &str) -> String {
+    let docs = include_str!("../docs/proxies.md");
+    let (_, section) = docs.split_once(&format!("\n## {section}\n")).expect("a section");
+    let section = section.split("\n## ").next().expect("text");
+    let lines = section.lines().filter(|line| line.is_empty() || line.starts_with("    "));
+    lines.map(|line| line.trim_start_matches("    ").to_owned() + "\n").collect()
+}
+
+/// Somebody who watches with curl.
+struct Curl {
+    child: Child,
+    pictures: Receiver<Vec<u8>>,
+}
+
+impl Curl {
+    #[track_caller]
+    fn start(version: &str, running: &Running, path: &str) -> Self {
+        let url = format!("https://127.0.0.1:{}{path}", running.port);
+        let mut child = Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--fail",
+                "--no-buffer",
+                version,
+                "--cacert",
+                &running.certificate.file(),
+            ])
+            .arg(url)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("curl is installed");
+        let mut stdout = child.stdout.take().expect("a pipe");
+        let (sender, pictures) = channel();
+        thread::spawn(move || {
+            while let Some(picture) = next_part(&mut stdout) {
+                if sender.send(picture).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, pictures }
+    }
+
+    #[track_caller]
+    fn picture(&mut self) -> Vec<u8> {
+        self.pictures.recv_timeout(DEADLINE).expect("a picture, before the next is made")
+    }
+
+    /// Whether the stream ends as one does that is whole.
+    fn ends(&mut self) -> bool {
+        while self.pictures.recv_timeout(DEADLINE).is_ok() {}
+        self.child.wait().expect("curl ends").success()
+    }
+}
+
+impl Drop for Curl {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The next picture in the standard layout.
+fn next_part(stream: &mut impl Read) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") || head.len() == 4 {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).expect("a head is text");
+    let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.lines().next()).expect("a length");
+    let mut picture = vec![0; length.parse().expect("a number")];
+    stream.read_exact(&mut picture).ok()?;
+    Some(picture)
+}
