@@ -215,6 +215,23 @@ fn eos_on_close_takes_a_reset_for_a_loss() {
     source.assert_ends();
 }
 
+/// One picture and the end, over and over: five requests a second would be all that such a server does.
+#[test]
+fn a_server_that_plays_a_picture_at_a_time_is_asked_less_and_less() {
+    let playing = || vec![head(), part(&jpeg::picture(0)), Step::Close];
+    let server = ScriptServer::play(std::iter::repeat_with(playing));
+    let source = Source::new(&server.url())
+        .set("reconnect-delay-min", 2_000_000u64)
+        .set("reconnect-delay-max", 16_000_000u64)
+        .play();
+    let changes = std::iter::repeat_with(|| source.change()).filter(|change| state(change) == "reconnecting").take(5);
+    for (change, most) in changes.zip([2, 4, 8, 16, 16]) {
+        assert_eq!(change.get("attempt"), Ok(1u32), "each picture gives all tries back");
+        let delay = change.get::<gst::ClockTime>("delay").expect("a loss says how long it waits").useconds();
+        assert!((most * 500..=most * 1000).contains(&delay), "{delay} us instead of up to {most} ms");
+    }
+}
+
 /// Cameras lock out who tries a wrong password again and again.
 #[test]
 fn a_password_that_is_refused_later_is_not_tried_again_soon() {

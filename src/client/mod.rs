@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use gio::prelude::*;
 
-use self::{ask::Memory, session::Ended};
+use self::{ask::Memory, retry::Tries, session::Ended};
 pub use credentials::Credentials;
 pub use error::{Cause, ClientError};
 pub(crate) use location::URI_PREFIX;
@@ -118,8 +118,7 @@ pub trait Receiver {
 /// What waiting cannot cure, or the last cause when no try is left; [`ClientError::Cancelled`] when cancelled.
 pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, receiver: &R) -> Result<(), ClientError> {
     let mut memory = Memory::default();
-    let mut failures = 0;
-    let mut steps = 0;
+    let mut tries = Tries::default();
     let mut reached = false;
     loop {
         let began = Instant::now();
@@ -130,10 +129,7 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
         // An answer in which no picture is found is no stream.
         reached |= frames > 0 || answered && why.cause() == Cause::Passing;
         if frames > 0 {
-            failures = 0;
-        }
-        if frames > 0 && began.elapsed() >= STEADY {
-            steps = 0;
+            tries.played(began.elapsed());
         }
         memory.polling = snapshot && !options.poll_interval.is_zero();
         if memory.polling {
@@ -145,23 +141,17 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
         }
         // Before the stream was ever there, what looks wrong most likely is; later the camera starts, or is busy.
         let hopeless = why.cause() != Cause::Passing && !reached;
-        if hopeless || options.retries.is_some_and(|retries| failures >= retries) {
+        if hopeless || options.retries.is_some_and(|retries| tries.failures() >= retries) {
             return Err(why);
         }
         // A server may ask for a longer wait, not for a storm.
         let wrong_password = options.credentials.is_some() && why.is_refusal();
         let least = if wrong_password { LOCKED_OUT } else { why.retry_after().unwrap_or_default() };
-        let delay = options.backoff.delay(steps, glib::random_double()).max(least);
-        failures += 1;
-        steps = steps.saturating_add(1);
-        receiver.lost(&why, failures, delay);
+        let delay = options.backoff.delay(tries.fail(), glib::random_double()).max(least);
+        receiver.lost(&why, tries.failures(), delay);
         receiver.pause(delay);
     }
 }
-
-/// Time that a stream has to last for the waits to begin anew. Chosen: a server that gives a picture and closes should
-/// not be asked five times a second for ever.
-const STEADY: Duration = Duration::from_secs(5);
 
 /// Wait after a server that played before refuses us. Chosen: cameras lock out who tries a wrong password again and
 /// again.

@@ -20,6 +20,42 @@ impl Backoff {
     }
 }
 
+/// Counts the tries that failed.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    /// Since the last picture.
+    failures: u32,
+    /// Since the stream last played for a while: by these the waits grow.
+    steps: u32,
+}
+
+impl Tries {
+    /// Failures in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// A try gave pictures, and lasted this long.
+    pub(super) fn played(&mut self, lasted: Duration) {
+        self.failures = 0;
+        if lasted >= STEADY {
+            self.steps = 0;
+        }
+    }
+
+    /// A try has failed. How many failures came before it, for [`Backoff::delay`].
+    pub(super) fn fail(&mut self) -> u32 {
+        let steps = self.steps;
+        self.failures = self.failures.saturating_add(1);
+        self.steps = self.steps.saturating_add(1);
+        steps
+    }
+}
+
+/// Time that a stream has to last for the waits to begin anew. Chosen: a server that gives a picture and closes should
+/// not be asked five times a second for ever.
+const STEADY: Duration = Duration::from_secs(5);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,6 +67,20 @@ mod tests {
         let delays: Vec<_> = (0..5).map(|failures| BACKOFF.delay(failures, 0.0).as_millis()).collect();
         assert_eq!(delays, [250, 500, 1000, 2000, 2000]);
         assert_eq!(BACKOFF.delay(u32::MAX, 0.0), BACKOFF.max);
+    }
+
+    #[test]
+    fn waits_grow_while_the_stream_plays_only_for_moments() {
+        let mut tries = Tries::default();
+        let steps: Vec<_> = (0..4)
+            .map(|_| {
+                tries.played(STEADY - Duration::from_nanos(1));
+                tries.fail()
+            })
+            .collect();
+        assert_eq!((steps, tries.failures()), (vec![0, 1, 2, 3], 1));
+        tries.played(STEADY);
+        assert_eq!((tries.fail(), tries.fail(), tries.failures()), (0, 1, 2));
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl BaseSrcImpl for MjpegClientSrc {
             element: self.obj().downgrade(),
             queue: queue.clone(),
             stats: stats.clone(),
-            warned: Mutex::default(),
+            warnings: Mutex::default(),
         };
         let thread = thread::Builder::new().name("mjpegclientsrc".into()).spawn({
             let (cancellable, queue) = (cancellable.clone(), queue.clone());

@@ -21,8 +21,13 @@ pub(super) struct ToElement {
     pub(super) element: glib::WeakRef<MjpegClientSrc>,
     pub(super) queue: Arc<Queue>,
     pub(super) stats: Arc<Stats>,
-    /// When the last warning was posted.
-    pub(super) warned: Mutex<Option<Instant>>,
+    pub(super) warnings: Mutex<Warnings>,
+}
+
+/// Which losses people are warned of: a user of gst-launch should read it, but not every two seconds all night.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    last: Option<Instant>,
 }
 
 impl Receiver for ToElement {
@@ -90,8 +95,7 @@ impl Receiver for ToElement {
         });
         let Some(element) = self.element.upgrade() else { return };
         let _ = element.post_message(message::reconnecting(&element, cause, attempt, delay));
-        if attempt.is_power_of_two() && self.may_warn(attempt, Instant::now()) {
-            // A user of gst-launch should read it, but not every two seconds all night.
+        if lock(&self.warnings).is_due(attempt, Instant::now()) {
             gst::element_warning!(
                 element,
                 gst::ResourceError::Read,
@@ -105,18 +109,37 @@ impl Receiver for ToElement {
     }
 }
 
-impl ToElement {
-    /// Whether a warning is due: a stream that is lost after each picture begins with attempt 1 each time.
-    fn may_warn(&self, attempt: u32, now: Instant) -> bool {
-        let mut warned = lock(&self.warned);
-        let again = warned.is_some_and(|last| now.saturating_duration_since(last) < WARN_AGAIN);
-        if attempt == 1 && again {
-            return false;
+impl Warnings {
+    /// Whether a warning is due of this try in a row. A stream that is lost after each picture begins with 1 each time.
+    fn is_due(&mut self, attempt: u32, now: Instant) -> bool {
+        let again = self.last.is_some_and(|last| now.saturating_duration_since(last) < WARN_AGAIN);
+        let due = attempt.is_power_of_two() && !(attempt == 1 && again);
+        if due {
+            self.last = Some(now);
         }
-        *warned = Some(now);
-        true
+        due
     }
 }
 
 /// Least time between two warnings of a first attempt. Chosen: often enough to see that it still happens.
 const WARN_AGAIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_does_not_come_back_is_warned_of_less_and_less() {
+        let (mut warnings, now) = (Warnings::default(), Instant::now());
+        let due: Vec<_> = (1..=64).filter(|attempt| warnings.is_due(*attempt, now)).collect();
+        assert_eq!(due, [1, 2, 4, 8, 16, 32, 64]);
+    }
+
+    #[test]
+    fn a_stream_that_is_lost_after_each_picture_is_warned_of_now_and_then() {
+        let (mut warnings, start) = (Warnings::default(), Instant::now());
+        let due: Vec<_> = (0..40).map(|second| warnings.is_due(1, start + Duration::from_secs(second))).collect();
+        let seconds: Vec<_> = (0..40).filter(|second| due[*second]).collect();
+        assert_eq!(seconds, [0, 10, 20, 30]);
+    }
+}
