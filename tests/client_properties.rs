@@ -204,6 +204,31 @@ fn users_that_end_their_line_are_refused() {
     }
 }
 
+/// Seen from outside: 401, though a password was given.
+#[test]
+fn passwords_of_nobody_are_refused() {
+    assert_refused(&[("user-pw", "secret")], &["user-pw is set, but user-id is not"]);
+    assert_refused(&[("proxy", "http://proxy:1"), ("proxy-pw", "secret")], &["proxy-pw is set, but proxy-id is not"]);
+}
+
+#[test]
+fn cookies_without_a_name_are_refused() {
+    let cookie = Source::new("http://127.0.0.1:9/").set("cookies", vec!["a=1".to_owned(), "secret".to_owned()]);
+    assert_fails_at_once(&cookie, &["cookies", "name=value"]);
+}
+
+/// gst-inspect-1.0 says so: a change in a running pipeline counts from the next start.
+#[test]
+fn properties_say_that_they_are_to_be_set_before_the_start() {
+    init();
+    let element = gst::ElementFactory::make("mjpegclientsrc").build().expect("the plugin is registered");
+    for property in element.list_properties().iter().filter(|property| property.owner_type() == element.type_()) {
+        let flags = property.flags();
+        let writable = flags.contains(glib::ParamFlags::WRITABLE);
+        assert_eq!(flags.contains(gst::PARAM_FLAG_MUTABLE_READY), writable, "{}", property.name());
+    }
+}
+
 #[test]
 fn file_of_certificates_that_is_none_is_refused() {
     let nothing = concat!(env!("CARGO_MANIFEST_DIR"), "/no/such/file.pem");

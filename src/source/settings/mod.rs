@@ -83,6 +83,10 @@ pub(super) enum SettingsError {
     Proxy(#[from] ProxyError),
     #[error("{property} holds a line end or another control character, which would end its line in the request")]
     ControlCharacter { property: &'static str },
+    #[error("cookies holds one without =; each is name=value")]
+    Cookie,
+    #[error("{password} is set, but {user} is not")]
+    PasswordAlone { password: &'static str, user: &'static str },
     #[error("extra-headers: {name:?} is no name of a field; it has letters, digits and any of !#$%&'*+-.^_`|~")]
     FieldName { name: String },
     #[error("extra-headers: the value of {name} is no text or number, nor a list of them")]
@@ -154,6 +158,9 @@ impl Settings {
         check(PROP_USER_AGENT, &self.user_agent)?;
         for cookie in &self.cookies {
             check(PROP_COOKIES, cookie)?;
+            if !cookie.contains('=') {
+                return Err(SettingsError::Cookie);
+            }
         }
         let extra_headers = self.extra_headers.as_ref().map(fields).transpose()?.unwrap_or_default();
         for (_, value) in &extra_headers {
@@ -242,7 +249,10 @@ fn credentials(
     (password_property, password): (&'static str, &Option<String>),
 ) -> Result<Option<Credentials>, SettingsError> {
     let password = password.as_deref().unwrap_or_default();
-    let Some(user) = user.as_ref().filter(|user| !user.is_empty()) else { return Ok(None) };
+    let Some(user) = user.as_ref().filter(|user| !user.is_empty()) else {
+        let alone = SettingsError::PasswordAlone { password: password_property, user: user_property };
+        return if password.is_empty() { Ok(None) } else { Err(alone) };
+    };
     check(user_property, user)?;
     check(password_property, password)?;
     Ok(Some(Credentials::new(user, password)))

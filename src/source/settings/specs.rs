@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use glib::prelude::*;
+use gst::prelude::*;
 
 use super::{LeakyType, Settings, TimestampMode};
 
@@ -52,14 +53,17 @@ fn request_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .nick("User agent")
             .blurb("Value of the User-Agent field of requests (empty = no such field)")
             .default_value(Some(default.user_agent.as_str()))
+            .mutable_ready()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_EXTRA_HEADERS)
             .nick("Extra headers")
             .blurb("More fields of requests, by name; they take the place of our own of the same name")
+            .mutable_ready()
             .build(),
         glib::ParamSpecBoxed::builder::<Vec<String>>(PROP_COOKIES)
             .nick("Cookies")
             .blurb("Cookies of requests, each as name=value")
+            .mutable_ready()
             .build(),
         text(PROP_PROXY, "Proxy", "HTTP proxy to ask through: http://host:port (empty = none)"),
         text(PROP_PROXY_ID, "Proxy user", "User for the proxy"),
@@ -75,12 +79,14 @@ fn security_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .nick("SSL strict")
             .blurb("Refuse a server whose certificate fails the checks")
             .default_value(default.ssl_strict)
+            .mutable_ready()
             .build(),
         text(PROP_SSL_CA_FILE, "SSL CA file", "PEM file of certificates to trust (empty = those of the system)"),
         glib::ParamSpecFlags::builder::<gio::TlsCertificateFlags>(PROP_TLS_VALIDATION_FLAGS)
             .nick("TLS validation flags")
             .blurb("Checks that a certificate has to pass while ssl-strict is set")
             .default_value(default.tls_validation_flags)
+            .mutable_ready()
             .build(),
     ]
 }
@@ -92,6 +98,7 @@ fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .blurb("Time without a byte after which the stream counts as lost, in seconds (0 = no limit)")
             .maximum(3600)
             .default_value(default.timeout_s)
+            .mutable_ready()
             .build(),
         time(
             PROP_CONNECT_TIMEOUT,
@@ -104,6 +111,7 @@ fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .blurb("How often in a row a lost stream is asked for again before it is an error (-1 = for ever)")
             .minimum(-1)
             .default_value(default.retries)
+            .mutable_ready()
             .build(),
         time(
             PROP_RECONNECT_DELAY_MIN,
@@ -127,6 +135,7 @@ fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .nick("EOS on close")
             .blurb("Send EOS when the server closes the stream, instead of asking for it again")
             .default_value(default.eos_on_close)
+            .mutable_ready()
             .build(),
     ]
 }
@@ -137,16 +146,19 @@ fn picture_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .nick("Is live")
             .blurb("Act as a live source")
             .default_value(default.is_live)
+            .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder::<TimestampMode>(PROP_TIMESTAMP_MODE)
             .nick("Timestamp mode")
             .blurb("Where the presentation times of the pictures come from")
             .default_value(default.timestamp_mode)
+            .mutable_ready()
             .build(),
         glib::ParamSpecEnum::builder::<LeakyType>(PROP_LEAKY_TYPE)
             .nick("Leaky type")
             .blurb("Which pictures are dropped when downstream is slower than the camera")
             .default_value(default.leaky_type)
+            .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_QUEUED_FRAMES)
             .nick("Maximum queued frames")
@@ -154,6 +166,7 @@ fn picture_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .minimum(1)
             .maximum(1000)
             .default_value(default.max_queued_frames)
+            .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_FRAME_SIZE)
             .nick("Maximum frame size")
@@ -161,6 +174,7 @@ fn picture_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .minimum(1024)
             .maximum(1 << 30)
             .default_value(default.max_frame_size)
+            .mutable_ready()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_STATS)
             .nick("Statistics")
@@ -171,7 +185,7 @@ fn picture_properties(default: &Settings) -> Vec<glib::ParamSpec> {
 }
 
 fn text(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::ParamSpec {
-    glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).build()
+    glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build()
 }
 
 fn time(name: &'static str, nick: &'static str, blurb: &'static str, default: gst::ClockTime) -> glib::ParamSpec {
@@ -180,6 +194,7 @@ fn time(name: &'static str, nick: &'static str, blurb: &'static str, default: gs
         .blurb(blurb)
         .maximum(MAX_TIME)
         .default_value(default.nseconds())
+        .mutable_ready()
         .build()
 }
 
