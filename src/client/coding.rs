@@ -4,7 +4,7 @@ use super::{ClientError, inflate::Inflate};
 use crate::http::{Chunked, ResponseHead};
 
 /// Takes chunks and compression off a body as it arrives.
-pub(super) struct Coding {
+pub struct Coding {
     chunked: Option<Chunked>,
     inflate: Option<Inflate>,
     /// The last chunk is in.
@@ -13,7 +13,7 @@ pub(super) struct Coding {
 
 impl Coding {
     /// For the body after this head; `None` for one that comes as it is.
-    pub(super) fn new(head: &ResponseHead) -> Option<Self> {
+    pub fn new(head: &ResponseHead) -> Option<Self> {
         let chunked = head.is_chunked().then(Chunked::new);
         let codings = head.words("content-encoding").chain(head.words("transfer-encoding"));
         let inflate = Inflate::new(codings);
@@ -31,7 +31,11 @@ impl Coding {
 
     /// Takes the next bytes and hands what they hold to `data`, a piece at a time: few bytes may hold very many. Whether
     /// the body goes on.
-    pub(super) fn decode(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ClientError> {
+    ///
+    /// # Errors
+    ///
+    /// The body is not coded as its head says.
+    pub fn decode(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ClientError> {
         let Self { chunked, inflate, whole } = self;
         let mut inflated = Ok(true);
         let mut take = |piece: &[u8]| match inflate {
@@ -39,10 +43,36 @@ impl Coding {
             Some(_) => {}
             None => data(piece),
         };
-        match chunked {
-            Some(chunked) => *whole = !chunked.decode(bytes, take)?,
-            None => take(bytes),
+        let chunks = match chunked {
+            Some(chunked) => chunked.decode(bytes, take),
+            None => {
+                take(bytes);
+                Ok(true)
+            }
+        };
+        // What ended first counts, or it would depend on how the body was cut (found by fuzzing).
+        if inflated != Ok(true) {
+            return inflated;
         }
-        Ok(inflated? && !*whole)
+        *whole = !chunks?;
+        Ok(!*whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_end_of_the_compression_does_not_count_however_it_is_cut() {
+        let head = b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nContent-Encoding: deflate\n\n";
+        let (head, _) = ResponseHead::parse(head).expect("a head").expect("a whole head");
+        // An empty block that is the last one, and then no chunk.
+        let body = b"2\r\n\x03\0\r\nno length\r\n";
+        for size in [1, 6, body.len()] {
+            let mut coding = Coding::new(&head).expect("it is coded");
+            let end = body.chunks(size).map(|piece| coding.decode(piece, |_| ())).find(|goes_on| *goes_on != Ok(true));
+            assert_eq!(end, Some(Ok(false)), "in pieces of {size}");
+        }
     }
 }

@@ -49,9 +49,13 @@ impl Location {
     ///
     /// It is no such URL; the error shows how one looks.
     pub fn parse(text: &str) -> Result<Self, LocationError> {
-        let url = text.trim();
+        let url = without_control(text)?;
         let url = url.strip_prefix(URI_PREFIX).unwrap_or(url);
-        let uri = glib::Uri::parse(url, FLAGS).map_err(|error| LocationError::NoUrl {
+        Self::of(glib::Uri::parse(url, FLAGS), text)
+    }
+
+    fn of(uri: Result<glib::Uri, glib::Error>, text: &str) -> Result<Self, LocationError> {
+        let uri = uri.map_err(|error| LocationError::NoUrl {
             location: without_userinfo(text),
             message: what_is_wrong(text, &error),
         })?;
@@ -61,7 +65,9 @@ impl Location {
             "https" => true,
             _ => return Err(LocationError::Scheme { scheme: scheme.into() }),
         };
-        let host = uri.host().filter(|host| !host.is_empty());
+        // What a percent sign hides there would end the host, or a line of the request.
+        let odd = |c: char| c.is_control() || c.is_whitespace() || "/?#@\\".contains(c);
+        let host = uri.host().filter(|host| !host.is_empty() && !host.contains(odd));
         let host = host.ok_or_else(|| LocationError::NoHost { location: without_userinfo(text) })?;
         // With SCHEME_NORMALIZE the default port of the scheme is filled in.
         let port = u16::try_from(uri.port()).unwrap_or(if tls { 443 } else { 80 });
@@ -84,12 +90,11 @@ impl Location {
     ///
     /// Not to an http or https address.
     pub fn redirected(&self, target: &str) -> Result<Self, LocationError> {
-        let base = self.to_string();
-        let url =
-            glib::Uri::resolve_relative(Some(&base), target, LENIENT.union(UriFlags::ENCODED)).map_err(|error| {
-                LocationError::NoUrl { location: without_userinfo(target), message: what_is_wrong(target, &error) }
-            })?;
-        Self::parse(&url)
+        let scheme = if self.tls { "https" } else { "http" };
+        let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
+        let base = glib::Uri::build(FLAGS, scheme, None, Some(&self.host), self.port.into(), path, query, None);
+        // Not by way of a text: GLib cannot write down all that it can read (`http:/..//x`, found by fuzzing).
+        Self::of(base.parse_relative(without_control(target)?, FLAGS), target)
     }
 
     /// The user and password that stand in the URL.
@@ -118,6 +123,17 @@ impl std::fmt::Display for Location {
         let scheme = if self.tls { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", self.host_field(), self.target)
     }
+}
+
+/// A text without the blanks around it. Control characters are refused: GLib's texts end at a NUL, and a line end would
+/// end a line of the request.
+fn without_control(text: &str) -> Result<&str, LocationError> {
+    let text = text.trim();
+    if text.contains(char::is_control) {
+        let location = without_userinfo(&text.replace(char::is_control, " "));
+        return Err(LocationError::NoUrl { location, message: "it holds control characters".to_owned() });
+    }
+    Ok(text)
 }
 
 /// A text that should be a URL, as it can be shown to everybody.
@@ -179,8 +195,13 @@ mod tests {
     fn what_is_no_http_url_is_refused() {
         assert!(matches!(Location::parse("cam/stream"), Err(LocationError::NoUrl { .. })));
         assert!(matches!(Location::parse(""), Err(LocationError::NoUrl { .. })));
+        // Found by fuzzing.
+        assert!(matches!(Location::parse("http://cam/\0"), Err(LocationError::NoUrl { .. })));
+        assert!(matches!(Location::parse("http://cam/\r\nX: y"), Err(LocationError::NoUrl { .. })));
         assert!(matches!(Location::parse("http://"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http:///stream"), Err(LocationError::NoHost { .. })));
+        assert!(matches!(Location::parse("http://cam%0d%0aX/"), Err(LocationError::NoHost { .. })));
+        assert!(matches!(Location::parse("http://cam%2fx/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam:99999/"), Err(LocationError::NoUrl { .. })));
         assert_eq!(Location::parse("rtsp://cam/"), Err(LocationError::Scheme { scheme: "rtsp".into() }));
     }
@@ -205,5 +226,8 @@ mod tests {
             assert_eq!(from.redirected(target).map(|location| location.to_string()), Ok(shown.to_owned()));
         }
         assert!(from.redirected("ftp://other/").is_err());
+        for odd in ["http:/..//x", "http:////x", "http:", "//", "", "?", "#"] {
+            assert!(from.redirected(odd).is_ok_and(|to| to.host == "cam") || from.redirected(odd).is_err(), "{odd:?}");
+        }
     }
 }

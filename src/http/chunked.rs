@@ -1,7 +1,5 @@
 //! The chunked transfer coding, RFC 9112 7.1.
 
-use memchr::memchr;
-
 /// Takes a chunked body apart as it arrives. One that does not begin with a chunk is not chunked, whatever its head
 /// says, and is handed over as it is.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +30,10 @@ enum State {
         line: usize,
     },
     Data(u64),
-    /// The line end after the data.
+    /// Before the line end after the data.
     AfterData,
+    /// Inside that line end.
+    AfterReturn,
     Ended,
     /// Not chunked at all.
     AsItIs,
@@ -96,17 +96,14 @@ impl Chunked {
                         left => State::Data(left),
                     };
                 }
-                State::AfterData => {
-                    // The line end, CRLF or LF alone; where it is missing, the next length begins.
-                    let end = memchr(b'\n', &bytes[..bytes.len().min(2)]);
-                    match (first, end) {
-                        (b'\r', None) if rest.is_empty() => bytes = rest,
-                        (b'\r' | b'\n', Some(end)) => {
-                            bytes = &bytes[end + 1..];
-                            self.state = State::Start;
-                        }
-                        _ => self.state = State::Start,
-                    }
+                // The line end, CRLF or LF alone; where it is missing, the next length begins.
+                State::AfterData if *first == b'\r' => {
+                    bytes = rest;
+                    self.state = State::AfterReturn;
+                }
+                State::AfterData | State::AfterReturn => {
+                    bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+                    self.state = State::Start;
                 }
                 State::Ended => break,
             }
@@ -196,5 +193,10 @@ mod tests {
     fn an_endless_line_is_an_error() {
         let line = [b"1\r\na\r\n1;".to_vec(), vec![b'x'; MAX_LINE]].concat();
         assert_eq!(decode(&[&line]).0, Err(ChunkedError::LineTooLong));
+        // Found by fuzzing: returns that came one by one after a chunk were all passed over.
+        let returns = [b"1\r\na".to_vec(), vec![b'\r'; MAX_LINE + 2]].concat();
+        assert_eq!(decode(&[&returns]).0, Err(ChunkedError::LineTooLong));
+        let one_by_one = returns.chunks(1).collect::<Vec<_>>();
+        assert_eq!(decode(&one_by_one).0, Err(ChunkedError::LineTooLong));
     }
 }
