@@ -1,154 +1,23 @@
-//! Laws that hold for any bytes whatever. Each is one function over bytes and cuts, so that a fuzz target can call it.
+//! The laws of `tests/laws/`, tried on bytes that are likely to break them.
 
 mod common;
+#[path = "laws/mod.rs"]
+mod laws;
 
 use std::time::Duration;
 
 use common::{jpeg, rows, streams::Stream};
-use gstmjpeghttp::{
-    http::{Chunked, ChunkedError, ResponseHead},
-    jpeg::{START, Step, Walk, check},
-    multipart::{Event, Extra, Layout, Limits, Part, Reader, Writer},
+use gstmjpeghttp::multipart::{Event, Layout, Limits};
+use laws::{
+    http::{bodies_by_the_book_are_read_by_the_book, chunking_never_changes_the_body, heads_are_read_as_httparse_does},
+    jpeg::{chunking_never_changes_the_walk, copies_are_complete_and_else_the_same},
+    reader::{
+        chunking_never_changes_the_events, events, every_frame_is_a_whole_picture, in_short,
+        pauses_never_lose_a_picture, whole_pictures_come_out,
+    },
+    writer::{Written, what_is_written_is_read},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
-
-/// Cuts `bytes` into pieces of these sizes, over and over.
-fn pieces<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    for size in sizes.iter().cycle() {
-        if bytes.is_empty() || sizes.iter().all(|size| *size == 0) {
-            break;
-        }
-        let (piece, rest) = bytes.split_at(bytes.len().min(*size));
-        pieces.push(piece);
-        bytes = rest;
-    }
-    pieces.push(bytes);
-    pieces
-}
-
-fn events(pieces: &[&[u8]], limits: Limits) -> Vec<Event<()>> {
-    let mut reader = Reader::new(limits);
-    let mut events = Vec::new();
-    for piece in pieces {
-        reader.push(piece, ());
-        events.extend(std::iter::from_fn(|| reader.next()));
-    }
-    reader.finish(());
-    events.extend(std::iter::from_fn(|| reader.next()));
-    events
-}
-
-/// Events without the bytes of their pictures, to be read by people.
-fn in_short(events: &[Event<()>]) -> Vec<String> {
-    let in_short = |event: &Event<()>| match event {
-        Event::Frame(frame) => format!("frame of {}", frame.jpeg.len()),
-        event => format!("{event:?}"),
-    };
-    events.iter().map(in_short).collect()
-}
-
-/// However a stream is cut into reads, the same comes out of it.
-fn chunking_never_changes_the_events(stream: &[u8], sizes: &[usize], limits: Limits) {
-    let (in_pieces, whole) = (events(&pieces(stream, sizes), limits), events(&[stream], limits));
-    assert!(in_pieces == whole, "in pieces {:?}, whole {:?}", in_short(&in_pieces), in_short(&whole));
-}
-
-/// What comes out is a whole picture within the limit, with the size that its header says.
-fn every_frame_is_a_whole_picture(stream: &[u8], limits: Limits) {
-    for event in events(&[stream], limits) {
-        if let Event::Frame(frame) = event {
-            assert!(frame.jpeg.len() <= limits.max_frame);
-            assert_eq!(check(&frame.jpeg).map(|whole| whole.header()), Ok(frame.header));
-        }
-    }
-}
-
-/// A pause may end a picture early, but never changes which pictures there are.
-fn pauses_never_lose_a_picture(stream: &[u8], sizes: &[usize]) {
-    let mut reader = Reader::new(Limits::default());
-    let mut damaged = 0;
-    for piece in pieces(stream, sizes) {
-        reader.push(piece, ());
-        reader.idle(());
-        assert!(!reader.is_settling());
-        damaged += std::iter::from_fn(|| reader.next()).filter(|event| matches!(event, Event::Damaged(_))).count();
-    }
-    reader.finish(());
-    assert!(damaged <= stream.len() / 2, "each damaged picture has two bytes at least");
-}
-
-/// However a picture is cut, the walk finds the same.
-fn chunking_never_changes_the_walk(picture: &[u8], cuts: &[usize]) {
-    let whole = Walk::new().step(picture, 0);
-    let (mut walk, mut at) = (Walk::new(), 0);
-    let mut step = Step::More;
-    for piece in pieces(picture, cuts) {
-        at += piece.len();
-        step = walk.step(&picture[..at], 0);
-        match step {
-            Step::More => {}
-            Step::End(end) | Step::Damaged(end, _) => assert!(end <= at),
-        }
-    }
-    assert_eq!(step, whole);
-}
-
-/// A copy has its tables and else the picture's bytes; what has them is copied as it is.
-fn copies_are_complete_and_else_the_same(picture: &[u8]) {
-    let Ok(whole) = check(picture) else { return };
-    let copy = whole.pieces().concat();
-    let again = check(&copy).expect("a copy is whole");
-    assert_eq!(again.header(), whole.header());
-    assert!(!again.lacks_tables());
-    assert_eq!(again.pieces().concat(), copy);
-    if whole.lacks_tables() {
-        let at = (0..picture.len()).find(|at| copy[*at] != picture[*at]).expect("the tables are in between");
-        let inserted = copy.len() - picture.len();
-        assert!((0..4).any(|back| picture[at - back..] == copy[at - back + inserted..]));
-    } else {
-        assert_eq!(copy, picture);
-    }
-}
-
-/// However a chunked body is cut, the same comes out of it.
-fn chunking_never_changes_the_body(body: &[u8], sizes: &[usize]) {
-    let decode = |pieces: &[&[u8]]| -> (Result<bool, ChunkedError>, Vec<u8>) {
-        let (mut chunked, mut out) = (Chunked::new(), Vec::new());
-        for piece in pieces {
-            match chunked.decode(piece, |data| out.extend_from_slice(data)) {
-                Ok(true) => {}
-                ended => return (ended, out),
-            }
-        }
-        (Ok(true), out)
-    };
-    assert_eq!(decode(&pieces(body, sizes)), decode(&[body]));
-}
-
-/// A response head that `httparse` reads is read the same, and no head needs more bytes than it has.
-fn heads_are_read_as_httparse_does(bytes: &[u8]) {
-    let ours = ResponseHead::parse(bytes);
-    if let Ok(Some((_, len))) = &ours {
-        assert!(*len <= bytes.len());
-        // Where the blank line is missing, the first bytes of the body end it.
-        let end = bytes.len().min(len + START.len());
-        assert_eq!(ResponseHead::parse(&bytes[..end]), ours, "what follows a head does not change it");
-    }
-    let mut fields = [httparse::EMPTY_HEADER; 64];
-    let mut theirs = httparse::Response::new(&mut fields);
-    let Ok(httparse::Status::Complete(len)) = theirs.parse(bytes) else { return };
-    if !(100..1000).contains(&theirs.code.unwrap_or_default()) {
-        return;
-    }
-    let (head, ours) = ours.expect("a head").expect("a whole head");
-    assert_eq!((Some(head.status()), ours), (theirs.code, len));
-    for name in theirs.headers.iter().map(|field| field.name) {
-        let values = theirs.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
-        let values: Vec<_> = values.map(|field| String::from_utf8_lossy(field.value).trim().to_owned()).collect();
-        assert_eq!(head.field_values(name).collect::<Vec<_>>(), values);
-    }
-}
 
 /// The same cases on each run, so that a change is what makes a law fail. `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for
 /// more and others; 20 000 of each law take ten seconds with optimisation.
@@ -251,9 +120,7 @@ proptest! {
         for index in 4..9 {
             stream.part(row, &jpeg::any(index, 300).bytes());
         }
-        let outcome = common::outcome::Outcome::of([stream.bytes.as_slice()]);
-        let whole: Vec<_> = outcome.indices(&stream).into_iter().flatten().collect();
-        prop_assert_eq!(whole, (0..8).collect::<Vec<_>>(), "{}", row.name);
+        whole_pictures_come_out(&stream);
     }
 
     #[test]
@@ -293,6 +160,7 @@ proptest! {
         sizes in any_sizes(),
     ) {
         chunking_never_changes_the_body(body.as_bytes(), &sizes);
+        bodies_by_the_book_are_read_by_the_book(body.as_bytes());
     }
 
     #[test]
@@ -309,35 +177,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read(
+    fn any_pictures_written_are_read(
         advance in any::<bool>(), first in 0..50_usize, count in 1..6_usize, stamped in any::<bool>(),
         extra in any::<bool>(), captured in 0..2_000_000_000_000_000_u64, sizes in any_sizes(),
     ) {
         let layout = if advance { Layout::Advance } else { Layout::Standard };
-        let boundary = "frame".parse().expect("a boundary");
-        let writer = Writer::new(&boundary, layout).with_extra(extra);
         let captured = stamped.then(|| Duration::from_micros(captured));
         let pictures: Vec<_> = (first..first + count).map(jpeg::picture).collect();
-        let told = Extra { number: 1, width: 64, height: 48, latency: captured };
-        let part = |jpeg: &Vec<u8>| Part::new(&[jpeg], captured, &boundary).with_extra(told);
-        let parts: Vec<_> = pictures.iter().map(part).collect();
-        let mut stream = writer.opening().to_vec();
-        for part in &parts {
-            stream.extend(writer.part(part).concat());
-        }
-        stream.extend(writer.closing(parts.last()).concat());
-        let mut expected = pictures;
-        if advance {
-            expected.push(expected[expected.len() - 1].clone());
-        }
-        let stamp = captured.filter(|_| !advance).map(|at| format!("{}.{:06}", at.as_secs(), at.subsec_micros()));
-        let mut read = Vec::new();
-        for event in events(&pieces(&stream, &sizes), Limits::default()) {
-            let Event::Frame(frame) = event else { panic!("{event:?}") };
-            prop_assert_eq!(&frame.timestamp, &stamp);
-            read.push(frame.jpeg.to_vec());
-        }
-        prop_assert_eq!(read, expected);
+        what_is_written_is_read(&pictures, Written { layout, extra, captured }, &sizes);
     }
 
     #[test]

@@ -38,13 +38,13 @@ impl fmt::Debug for Credentials {
 
 /// Answers the challenges of one server: Digest (RFC 7616, and RFC 2069 without qop) before Basic (RFC 7617).
 #[derive(Default)]
-pub(super) struct Answers {
+pub struct Answers {
     client: Option<PasswordClient>,
 }
 
 impl Answers {
     /// Takes the challenges of an answer 401. Whether there is one that can be answered.
-    pub(super) fn challenge(&mut self, values: &[&str]) -> bool {
+    pub fn challenge(&mut self, values: &[&str]) -> bool {
         // What comes after something unreadable in a field cannot be told apart.
         let challenges = values.iter().flat_map(|value| ChallengeParser::new(value).map_while(Result::ok));
         let builder = challenges.fold(PasswordClient::builder(), |builder, it| builder.challenge(&in_known_case(it)));
@@ -54,7 +54,7 @@ impl Answers {
 
     /// The Authorization field for the next request, once there was a challenge. No challenge, no field: Hikvision
     /// answers nothing at all to one that it did not ask for.
-    pub(super) fn authorization(&mut self, credentials: &Credentials, target: &str) -> Option<String> {
+    pub fn authorization(&mut self, credentials: &Credentials, target: &str) -> Option<String> {
         let client = self.client.as_mut()?;
         let no_body = hash_of_nothing(client);
         let mut respond = |body| {

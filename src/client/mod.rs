@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 use gio::prelude::*;
 
 use self::{ask::Memory, retry::Tries, session::Ended};
-pub use credentials::Credentials;
+pub use coding::Coding;
+pub use credentials::{Answers, Credentials};
 pub use error::{Cause, ClientError};
 pub(crate) use location::URI_PREFIX;
 pub use location::{Location, LocationError};

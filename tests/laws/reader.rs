@@ -1,0 +1,70 @@
+//! What holds for the multipart reader.
+
+use gstmjpeghttp::{
+    jpeg::check,
+    multipart::{Event, Limits, Reader},
+};
+
+use super::pieces;
+use crate::common::streams::Stream;
+
+/// What comes out of a stream that comes in these pieces.
+pub fn events(pieces: &[&[u8]], limits: Limits) -> Vec<Event<()>> {
+    let mut reader = Reader::new(limits);
+    let mut events = Vec::new();
+    for piece in pieces {
+        reader.push(piece, ());
+        events.extend(std::iter::from_fn(|| reader.next()));
+    }
+    reader.finish(());
+    events.extend(std::iter::from_fn(|| reader.next()));
+    events
+}
+
+/// Events without the bytes of their pictures, to be read by people.
+pub fn in_short(events: &[Event<()>]) -> Vec<String> {
+    let in_short = |event: &Event<()>| match event {
+        Event::Frame(frame) => format!("frame of {}", frame.jpeg.len()),
+        event => format!("{event:?}"),
+    };
+    events.iter().map(in_short).collect()
+}
+
+/// However a stream is cut into reads, the same comes out of it.
+pub fn chunking_never_changes_the_events(stream: &[u8], sizes: &[usize], limits: Limits) {
+    let (in_pieces, whole) = (events(&pieces(stream, sizes), limits), events(&[stream], limits));
+    assert!(in_pieces == whole, "in pieces {:?}, whole {:?}", in_short(&in_pieces), in_short(&whole));
+}
+
+/// What comes out is a whole picture within the limit, with the size that its header says.
+pub fn every_frame_is_a_whole_picture(stream: &[u8], limits: Limits) {
+    for event in events(&[stream], limits) {
+        if let Event::Frame(frame) = event {
+            assert!(frame.jpeg.len() <= limits.max_frame);
+            assert_eq!(check(&frame.jpeg).map(|whole| whole.header()), Ok(frame.header));
+        }
+    }
+}
+
+/// A pause may end a picture early, but never changes which pictures there are.
+pub fn pauses_never_lose_a_picture(stream: &[u8], sizes: &[usize]) {
+    let mut reader = Reader::new(Limits::default());
+    let mut damaged = 0;
+    for piece in pieces(stream, sizes) {
+        reader.push(piece, ());
+        reader.idle(());
+        assert!(!reader.is_settling());
+        damaged += std::iter::from_fn(|| reader.next()).filter(|event| matches!(event, Event::Damaged(_))).count();
+    }
+    reader.finish(());
+    assert!(damaged <= stream.len() / 2, "each damaged picture has two bytes at least");
+}
+
+/// Damage costs at most the pictures that it hit: all others come out, in order.
+pub fn whole_pictures_come_out(stream: &Stream) {
+    let place =
+        |jpeg: &[u8]| stream.frames.iter().position(|sent| sent.jpeg == jpeg || sent.jpeg[..sent.unpadded] == *jpeg);
+    let place = |event| if let Event::Frame(frame) = event { place(&frame.jpeg) } else { None };
+    let places: Vec<_> = events(&[&stream.bytes], Limits::default()).into_iter().filter_map(place).collect();
+    assert_eq!(places, (0..stream.frames.len()).collect::<Vec<_>>());
+}
