@@ -34,6 +34,14 @@ fn prometheus_reads_the_figures_of_cameras_and_viewers() {
         assert_eq!(figures[name], value, "{name} in {figures}");
     }
     assert!(figures["mjpeg_picture_age_seconds{camera=/door}"].as_f64().is_some_and(|age| age >= 0.0), "{figures}");
+    assert!(figures["mjpeg_viewer_rtt_seconds{camera=/door,viewer=1}"].as_f64() > Some(0.0), "{figures}");
+    assert_eq!(figures["mjpeg_viewer_unsent_bytes{camera=/door,viewer=1}"], 0.0);
+    let clients = camera.sink.property::<gst::Array>("client-stats");
+    let client: gst::Structure = clients[0].get().expect("a viewer");
+    assert!(client.get::<gst::ClockTime>("rtt").is_ok_and(|rtt| rtt > gst::ClockTime::ZERO), "{client}");
+    assert_eq!(client.get::<u32>("unsent"), Ok(0));
+    let status: Value = serde_json::from_slice(&get(camera.address(), "/door/status").body).expect("JSON");
+    assert!(status["clients"][0]["rtt"].as_f64() > Some(0.0) && status["clients"][0]["unsent"] == 0, "{status}");
     assert!(figures["mjpeg_viewer_sent_bytes_total{camera=/door,viewer=1}"].as_f64() > Some(picture.len() as f64));
 }
 

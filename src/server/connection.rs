@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -11,6 +11,7 @@ use std::{
 
 use hyper_util::rt::TokioIo;
 use tokio::{
+    net::TcpStream,
     sync::{Notify, watch},
     time::Instant,
 };
@@ -18,6 +19,7 @@ use tokio::{
 use super::{
     connections::ConnectionPlace,
     http1, http2,
+    kernel::{self, TcpFigures},
     link::Drain,
     running::Shared,
     socket::{Remote, Socket},
@@ -36,6 +38,8 @@ pub(super) struct Connection {
     /// Since when, in milliseconds after `began`, the peer has taken no byte of those that wait for it.
     waiting_since: AtomicU64,
     waits: AtomicBool,
+    /// Its socket, once it is served.
+    socket: OnceLock<Weak<TcpStream>>,
     leave: Notify,
     reason: Mutex<Option<Reason>>,
 }
@@ -47,6 +51,7 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<Option<Duration>>,
 ) {
+    place.connection.socket.get_or_init(|| socket.tcp());
     let Some(tls) = &shared.tls else {
         return http1::serve(TokioIo::new(socket), place, shared, stopping).await;
     };
@@ -76,6 +81,7 @@ impl Connection {
             began: Instant::now(),
             waiting_since: AtomicU64::new(0),
             waits: AtomicBool::new(false),
+            socket: OnceLock::new(),
             leave: Notify::new(),
             reason: Mutex::new(None),
         }
@@ -88,6 +94,14 @@ impl Connection {
     /// The peer's address.
     pub(super) fn peer(&self) -> Remote {
         self.peer
+    }
+
+    /// What the kernel knows of it; `None` where it is no TCP, or over.
+    pub(super) fn tcp(&self) -> Option<TcpFigures> {
+        match &self.parent {
+            Some(parent) => parent.tcp(),
+            None => kernel::tcp_figures(&*self.socket.get()?.upgrade()?).ok(),
+        }
     }
 
     /// When it began.

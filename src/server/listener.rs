@@ -96,7 +96,7 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 set_up(&stream)?;
-                Ok((Socket::Tcp(stream), Remote::Tcp(peer)))
+                Ok((Socket::Tcp(stream.into()), Remote::Tcp(peer)))
             }
             Self::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;

@@ -44,6 +44,8 @@ struct PerViewer {
     skipped: IntCounterVec,
     bytes: IntCounterVec,
     stalled: GaugeVec,
+    rtt: GaugeVec,
+    unsent: GaugeVec,
 }
 
 impl Metrics {
@@ -92,7 +94,7 @@ impl Metrics {
         let counters =
             [&self.pictures, &self.bytes, &self.damaged, &self.left, &self.sent, &self.skipped, &self.sent_bytes];
         let per_viewer = [&self.viewer.sent, &self.viewer.skipped, &self.viewer.bytes];
-        let gauges = [&self.rate, &self.age, &self.viewer.stalled];
+        let gauges = [&self.rate, &self.age, &self.viewer.stalled, &self.viewer.rtt, &self.viewer.unsent];
         let mut all: Vec<_> = counters.into_iter().chain(per_viewer).flat_map(families).collect();
         all.extend(gauges.into_iter().flat_map(families));
         all.extend(families(&self.viewers));
@@ -107,6 +109,8 @@ impl PerViewer {
             skipped: counter("mjpeg_viewer_skipped_pictures_total", "Pictures it was too slow for.", labels),
             bytes: counter("mjpeg_viewer_sent_bytes_total", "Bytes sent to it.", labels),
             stalled: gauge("mjpeg_viewer_stalled_seconds", "Time for which it has taken no byte that waits.", labels),
+            rtt: gauge("mjpeg_viewer_rtt_seconds", "Time for a byte to be acknowledged by it.", labels),
+            unsent: gauge("mjpeg_viewer_unsent_bytes", "Bytes that the kernel has not sent to it yet.", labels),
         }
     }
 
@@ -117,6 +121,10 @@ impl PerViewer {
         self.skipped.with_label_values(labels).inc_by(viewer.skipped);
         self.bytes.with_label_values(labels).inc_by(viewer.bytes);
         self.stalled.with_label_values(labels).set(viewer.stalled_for.as_secs_f64());
+        if let Some(tcp) = viewer.tcp {
+            self.rtt.with_label_values(labels).set(tcp.rtt.as_secs_f64());
+            self.unsent.with_label_values(labels).set(tcp.unsent.into());
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::{
     io::{self, IoSlice},
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Shutdown, SocketAddr},
     pin::Pin,
+    sync::{Arc, Weak},
     task::{Context, Poll, ready},
 };
 
@@ -26,7 +27,8 @@ pub enum Remote {
 /// that does not ignore it: the standard library's `writev` does.
 #[derive(Debug)]
 pub(super) enum Socket {
-    Tcp(TcpStream),
+    /// Shared with those who ask the kernel how it gets on.
+    Tcp(Arc<TcpStream>),
     Unix(UnixStream),
 }
 
@@ -50,6 +52,14 @@ impl std::fmt::Display for Remote {
 }
 
 impl Socket {
+    /// The socket for as long as it is open, if the kernel has figures about it.
+    pub(super) fn tcp(&self) -> Weak<TcpStream> {
+        match self {
+            Self::Tcp(stream) => Arc::downgrade(stream),
+            Self::Unix(_) => Weak::new(),
+        }
+    }
+
     /// The first byte that the peer sends, which stays to be read; `None` if it is not to be had so.
     pub(super) async fn first_byte(&self) -> Option<u8> {
         let Self::Tcp(stream) = self else { return None };
@@ -79,7 +89,7 @@ impl Socket {
                 if taken < length { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             };
             let sent = match self {
-                Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(stream))),
+                Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(&**stream))),
                 Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(stream))),
             };
             match sent {
@@ -92,10 +102,24 @@ impl Socket {
     }
 }
 
+fn poll_read(stream: &TcpStream, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        match stream.try_read(buf.initialize_unfilled()) {
+            Ok(read) => {
+                buf.advance(read);
+                return Poll::Ready(Ok(()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tcp(stream) => poll_read(stream, cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -131,7 +155,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(stream) => Poll::Ready(SockRef::from(&**stream).shutdown(Shutdown::Write)),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

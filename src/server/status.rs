@@ -57,5 +57,7 @@ fn client(viewer: &ViewerFigures) -> Value {
         "bytes": viewer.bytes,
         "connected-for": viewer.connected_for.as_secs_f64(),
         "stalled-for": viewer.stalled_for.as_secs_f64(),
+        "rtt": viewer.tcp.map(|tcp| tcp.rtt.as_secs_f64()),
+        "unsent": viewer.tcp.map(|tcp| tcp.unsent),
     })
 }

@@ -12,7 +12,7 @@ use std::{
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::{connection::Connection, socket::Remote};
+use super::{connection::Connection, kernel::TcpFigures, socket::Remote};
 use crate::{multipart::Layout, sync::lock};
 
 /// Why a viewer left.
@@ -109,6 +109,8 @@ pub struct ViewerFigures {
     pub connected_for: Duration,
     /// Time for which it has taken no byte of those that wait for it.
     pub stalled_for: Duration,
+    /// What the kernel knows of the way to it; nothing of a Unix socket.
+    pub tcp: Option<TcpFigures>,
 }
 
 /// A viewer's place among the others; dropping it gives the place up and tells the observer.
@@ -238,6 +240,7 @@ impl Viewer {
             bytes: self.bytes.load(Ordering::Relaxed),
             connected_for: now.saturating_duration_since(self.connection.began()),
             stalled_for: self.connection.stalled_for(now),
+            tcp: self.connection.tcp(),
         }
     }
 }

@@ -211,11 +211,13 @@ fn server_properties() -> Vec<glib::ParamSpec> {
             .nick("Live sync")
             .blurb("In a live pipeline, hold each picture until its time instead of sending it on arrival")
             .default_value(DEFAULT_LIVE_SYNC)
+            .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder(PROP_IDLE_THROTTLE)
             .nick("Idle throttle")
             .blurb("While nobody watches, ask upstream elements with qos=true to let through one picture a second only")
             .default_value(DEFAULT_IDLE_THROTTLE)
+            .mutable_playing()
             .build(),
     ]
 }
@@ -310,7 +312,7 @@ fn figures() -> Vec<glib::ParamSpec> {
             .build(),
         gst::ParamSpecArray::builder(PROP_CLIENT_STATS)
             .nick("Client statistics")
-            .blurb("For each viewer its id, address and layout, pictures sent and skipped, bytes, times in nanoseconds")
+            .blurb("For each viewer its id, address and layout, pictures, skipped, bytes sent and unsent, times in nanoseconds")
             .element_spec(
                 &glib::ParamSpecBoxed::builder::<gst::Structure>("client")
                     .nick("Client")

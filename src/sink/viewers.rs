@@ -94,5 +94,7 @@ fn client(viewer: &ViewerFigures) -> gst::Structure {
         .field("bytes", viewer.bytes)
         .field("connected-for", time(viewer.connected_for))
         .field("stalled-for", time(viewer.stalled_for))
+        .field_if_some("rtt", viewer.tcp.map(|tcp| time(tcp.rtt)))
+        .field_if_some("unsent", viewer.tcp.map(|tcp| tcp.unsent))
         .build()
 }
