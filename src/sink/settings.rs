@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use glib::prelude::*;
+use gst::prelude::GstParamSpecBuilderExt as _;
 
 use crate::{
     multipart::BoundaryError,
