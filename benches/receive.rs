@@ -2,7 +2,7 @@
 //! multipartdemux` and ffmpeg, all in one run against one server.
 //!
 //! `cargo bench --bench receive [-- ROUNDS]` prints, for each framing, the median over the rounds and the ratio to the
-//! bare loop of the same round. The server is a process of its own on one core, each reader one on the other; a reader
+//! bare loop of the same round; `-- smoke` only the first framing, once, to see that it works. The server is a process of its own on one core, each reader one on the other; a reader
 //! counts its CPU time from the first picture on, so that starting up does not count, and checks that all came.
 
 #[path = "common/mod.rs"]
@@ -48,19 +48,21 @@ fn main() -> Result<()> {
     match words.as_slice() {
         ["serve"] => serve(),
         ["read", reader, load, url] => read(reader, LOADS[load.parse::<usize>()?], url),
-        [] => compare(5),
-        [rounds] => compare(rounds.parse().context("the number of rounds is a number")?),
-        _ => bail!("usage: cargo bench --bench receive [-- ROUNDS]"),
+        [] => compare(5, LOADS.len()),
+        ["smoke"] => compare(1, 1),
+        [rounds] => compare(rounds.parse().context("the number of rounds is a number")?, LOADS.len()),
+        _ => bail!("usage: cargo bench --bench receive [-- ROUNDS | smoke]"),
     }
 }
 
-fn compare(rounds: usize) -> Result<()> {
+/// Prints a line for each of the first so many loads.
+fn compare(rounds: usize, loads: usize) -> Result<()> {
     let mut server = Ends::start(0, this()?.arg("serve"))?;
     let mut url = String::new();
     BufReader::new(server.0.stdout.take().context("the server says where it is")?).read_line(&mut url)?;
     println!("CPU time per picture in µs, median of {rounds} rounds (ratio to the bare loop of the same round)\n");
     println!("{:<16}{}", "", READERS.map(|reader| format!("{reader:>22}")).concat());
-    for (number, load) in LOADS.iter().enumerate() {
+    for (number, load) in LOADS.iter().enumerate().take(loads) {
         let mut costs: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for _ in 0..rounds {
             for reader in READERS {

@@ -14,9 +14,20 @@ pub struct Ends(pub Child);
 impl Ends {
     /// Starts `command` on one core, with pipes for what it says and what it waits for: it must end when that closes.
     pub fn start(core: usize, command: &Command) -> Result<Self> {
+        Self::spawn(core, command, Stdio::inherit())
+    }
+
+    /// The same for a program that reports on its standard error what is no error.
+    #[allow(dead_code, reason = "only one bench runs such programs")]
+    pub fn start_quiet(core: usize, command: &Command) -> Result<Self> {
+        Self::spawn(core, command, Stdio::null())
+    }
+
+    fn spawn(core: usize, command: &Command, errors: Stdio) -> Result<Self> {
         let mut pinned = Command::new("taskset");
         pinned.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
-        let child = pinned.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        pinned.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let child = pinned.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn();
         Ok(Self(child.context("taskset (package util-linux) starts the processes")?))
     }
 }

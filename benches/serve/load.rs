@@ -40,6 +40,20 @@ pub struct Seen {
     pub memory: f64,
 }
 
+impl Seen {
+    /// For the process that asked.
+    pub fn to_line(self) -> String {
+        let Self { cost, share, p50, p99, slow_p50, memory } = self;
+        format!("{cost} {share} {p50} {p99} {slow_p50} {memory}")
+    }
+
+    pub fn from_line(line: &str) -> Result<Self> {
+        let numbers = line.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+        let [cost, share, p50, p99, slow_p50, memory] = numbers[..] else { bail!("answered {line}") };
+        Ok(Self { cost, share, p50, p99, slow_p50, memory })
+    }
+}
+
 struct Viewer {
     stream: TcpStream,
     /// The lines since the last picture.
@@ -182,6 +196,7 @@ impl Viewer {
 /// The length in a head; 0 in the head of the response, which has none.
 fn content_length(head: &[u8]) -> Result<usize> {
     let head = std::str::from_utf8(head)?;
-    let value = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-    Ok(value.map(str::parse).transpose()?.unwrap_or_default())
+    let fields = head.lines().filter_map(|line| line.split_once(": "));
+    let length = fields.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("Content-Length"));
+    Ok(length.map(|(_, value)| value.parse()).transpose()?.unwrap_or_default())
 }

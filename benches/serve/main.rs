@@ -1,42 +1,54 @@
 //! What serving costs: CPU time per picture delivered by `mjpegserversink`, beside the cheapest server there is and the
-//! peers, to 10 to 1000 viewers, all in one run against one load generator.
+//! peers, to 1 to 1000 viewers, all in one run against one load generator.
 //!
-//! `cargo bench --bench serve [-- ROUNDS [VIEWERS]]` prints, for each number of viewers, the median over the rounds of
-//! the cost, of its ratio to the floor's in the same round, of the share of the pictures that arrived and of the
-//! server's memory; ages are those of the quietest round, since one neighbour on the machine spoils them. Pictures are of 50 kB, 30 a second. The server runs on core 0, the load generator on core 1;
-//! each contender is a process of its own and ends with its standard input. A second table shows what viewers see that
-//! read two pictures a second, beside ordinary ones.
+//! | `cargo bench --bench serve --` | does |
+//! |---|---|
+//! | nothing, or `all FILE` | everything in three rounds; writes the figures to a file for `plot.gnuplot` |
+//! | `ROUNDS VIEWERS SERVER...` | these only |
+//! | `slow` | the table of slow viewers only |
+//! | `smoke` | everything for a moment, to see that it works |
 //!
-//! The peers are what Debian has: `multipartmux ! tcpserversink`, which speaks no HTTP and ignores the request, and the
-//! usual script for Flask (package python3-flask). ustreamer is not among them: it reads from V4L2 devices only, and a
-//! camera made of software needs a module in the kernel.
+//! For each number of viewers it prints the median over the rounds of the cost, of its ratio to the floor's in the same
+//! round, of the share of the pictures that arrived and of the server's memory; ages are those of the quietest round,
+//! since one neighbour on the machine spoils them. Pictures are of 50 kB, 30 a second. The server runs on core 0, the
+//! load generator on core 1; each contender is a process of its own. A second table shows what viewers see that read
+//! two pictures a second, beside ordinary ones.
+//!
+//! The peers are what Debian has: `multipartmux ! tcpserversink`, which speaks no HTTP and ignores the request,
+//! ustreamer and ffmpeg with a camera made of nothing (`tests/peers/fake_v4l2.c`), and the usual script for Flask.
+//! ffmpeg serves a single viewer.
 
 #[path = "../common/mod.rs"]
 mod common;
+mod contender;
 mod floor;
 mod load;
 mod stamp;
+mod table;
 
 use std::{
-    collections::BTreeMap,
     env, fs,
-    io::{BufRead, BufReader, Read},
-    process::{self, Command},
-    thread,
+    io::Read,
+    process, thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use common::{Ends, median, picture, this};
+use common::{Ends, picture, this};
+use contender::{Contender, SERVERS};
 use gst::prelude::*;
 use load::{Load, Seen};
+use table::Table;
 
 /// Bytes of a picture, and the time between two.
 const PICTURE: usize = 50_000;
 const PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 30);
 
-const VIEWERS: [usize; 4] = [10, 100, 300, 1000];
-const SERVERS: [&str; 4] = ["floor", "mjpegserversink", "tcpserversink", "Flask"];
+const VIEWERS: [usize; 4] = [1, 100, 300, 1000];
+const ROUNDS: usize = 3;
+
+/// Five viewers that read 100 kB/s beside ten ordinary ones.
+const SLOW: Load = Load { viewers: 10, slow: 5, seconds: 20 };
 
 fn main() -> Result<()> {
     gst::init()?;
@@ -46,87 +58,70 @@ fn main() -> Result<()> {
         ["serve", server] => serve(server),
         ["load", port, process, viewers, slow, seconds] => {
             let load = Load { viewers: viewers.parse()?, slow: slow.parse()?, seconds: seconds.parse()? };
-            let Seen { cost, share, p50, p99, slow_p50, memory } = load::run(port.parse()?, process, load)?;
-            println!("{cost} {share} {p50} {p99} {slow_p50} {memory}");
+            println!("{}", load::run(port.parse()?, process, load)?.to_line());
             Ok(())
         }
-        [] => compare(3, &VIEWERS).and_then(|()| compare_slow()),
-        [rounds] => compare(rounds.parse().context("ROUNDS is a number")?, &VIEWERS).and_then(|()| compare_slow()),
-        [rounds, "slow"] if *rounds == "0" => compare_slow(),
-        [rounds, viewers] => compare(rounds.parse()?, &[viewers.parse().context("VIEWERS is a number")?]),
-        _ => bail!("usage: cargo bench --bench serve [-- ROUNDS [VIEWERS]]"),
+        [] => all(None),
+        ["all", file] => all(Some(file)),
+        ["slow"] => compare_slow(&SERVERS, SLOW).map(drop),
+        ["smoke"] => {
+            compare(1, 1, &VIEWERS[..1], &SERVERS)?;
+            compare_slow(&SERVERS[..2], Load { seconds: 1, ..SLOW }).map(drop)
+        }
+        [rounds, viewers, servers @ ..] => {
+            let viewers = viewers.parse().context("VIEWERS is a number")?;
+            let servers = if servers.is_empty() { &SERVERS } else { servers };
+            compare(rounds.parse().context("ROUNDS is a number")?, 5, &[viewers], servers).map(drop)
+        }
+        _ => bail!("usage: cargo bench --bench serve [-- all FILE | ROUNDS VIEWERS [SERVER]... | slow | smoke]"),
     }
 }
 
-fn compare(rounds: usize, viewers: &[usize]) -> Result<()> {
+fn all(file: Option<&str>) -> Result<()> {
+    let mut figures = compare(ROUNDS, 5, &VIEWERS, &SERVERS)?;
+    figures += &compare_slow(&SERVERS, SLOW)?;
+    file.map_or(Ok(()), |file| fs::write(file, figures).with_context(|| format!("writing {file}")))
+}
+
+/// Prints a table for each number of viewers; the same as lines for the plot.
+fn compare(rounds: usize, seconds: u64, viewers: &[usize], servers: &[&str]) -> Result<String> {
     check_descriptors(viewers.iter().copied().max().unwrap_or_default())?;
     println!("{PICTURE} bytes at 30 a second, medians of {rounds} rounds\n");
-    for viewers in viewers {
-        let title = format!("{viewers} viewers");
-        println!(
-            "{title:<18}{:>12}{:>8}{:>10}{:>10}{:>10}{:>10}",
-            "µs/picture", "ratio", "share", "p50 ms", "p99 ms", "RSS MB"
-        );
-        let mut seen: BTreeMap<&str, Vec<Seen>> = BTreeMap::new();
+    let mut lines = String::new();
+    for viewers in viewers.iter().copied() {
+        let mut table = Table::default();
         for _ in 0..rounds {
-            for server in SERVERS {
-                let load = Load { viewers: *viewers, slow: 0, seconds: 5 };
-                seen.entry(server).or_default().push(measure(server, load)?);
+            for server in servers.iter().filter(|server| contender::serves(server, viewers)) {
+                table.add(server, measure(server, Load { viewers, slow: 0, seconds })?);
             }
         }
-        for server in SERVERS {
-            let all = |value: fn(&Seen) -> f64| median(seen[server].iter().map(value).collect());
-            let least = |value: fn(&Seen) -> f64| seen[server].iter().map(value).fold(f64::INFINITY, f64::min);
-            let ratios = seen[server].iter().zip(&seen["floor"]).map(|(seen, floor)| seen.cost / floor.cost).collect();
-            println!(
-                "{server:<18}{:>12.1}{:>8.2}{:>8.1} %{:>10.1}{:>10.1}{:>10.0}",
-                all(|seen| seen.cost),
-                median(ratios),
-                all(|seen| seen.share * 100.0),
-                least(|seen| seen.p50),
-                least(|seen| seen.p99),
-                all(|seen| seen.memory),
-            );
-        }
-        println!();
+        println!("{}", table.to_text(viewers));
+        lines += &table.to_lines(viewers);
     }
-    Ok(())
+    Ok(lines)
 }
 
-/// Five viewers that read 100 kB/s beside ten ordinary ones.
-fn compare_slow() -> Result<()> {
-    println!("5 viewers at 100 kB/s  slow: p50 ms    ordinary: p99 ms     share    RSS MB");
-    for server in SERVERS {
-        let seen = measure(server, Load { viewers: 10, slow: 5, seconds: 20 })?;
-        let Seen { slow_p50, p99, share, memory, .. } = seen;
+/// Prints a table of what slow viewers see, and ordinary ones beside them; the same as lines for the plot.
+fn compare_slow(servers: &[&str], load: Load) -> Result<String> {
+    let Load { viewers, slow, .. } = load;
+    println!("{slow} viewers at 100 kB/s  slow: p50 ms    ordinary: p99 ms     share    RSS MB");
+    let mut lines = String::new();
+    for server in servers.iter().filter(|server| contender::serves(server, viewers + slow)) {
+        let Seen { slow_p50, p99, share, memory, .. } = measure(server, load)?;
         println!("{server:<20}{slow_p50:>15.0}{p99:>20.1}{:>8.1} %{memory:>10.0}", share * 100.0);
+        lines += &format!("slow {server} {slow_p50} {p99}\n");
     }
-    Ok(())
+    Ok(lines)
 }
 
 fn measure(server: &str, load: Load) -> Result<Seen> {
-    let mut serving = start(server)?;
-    let mut port = String::new();
-    BufReader::new(serving.0.stdout.take().context("the server says its port")?).read_line(&mut port)?;
-    let process = serving.0.id().to_string();
+    let serving = Contender::start(server)?;
     let numbers = [load.viewers.to_string(), load.slow.to_string(), load.seconds.to_string()];
-    let mut loading = Ends::start(1, this()?.args(["load", port.trim(), &process]).args(numbers))?;
+    let mut loading = Ends::start(1, this()?.args(["load", &serving.port.to_string(), &serving.id()]).args(numbers))?;
     let mut answer = String::new();
     loading.0.stdout.take().context("the load generator answers")?.read_to_string(&mut answer)?;
     ensure!(loading.0.wait()?.success(), "{server} failed under {load:?}");
-    let numbers = answer.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
-    let [cost, share, p50, p99, slow_p50, memory] = numbers[..] else { bail!("answered {answer}") };
-    Ok(Seen { cost, share, p50, p99, slow_p50, memory })
-}
-
-fn start(server: &str) -> Result<Ends> {
-    if server == "Flask" {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/serve/recipe.py");
-        let arguments = [script, &PICTURE.to_string(), &PERIOD.as_secs_f64().to_string()];
-        // The script of the distribution needs the distribution's interpreter.
-        return Ends::start(0, Command::new("/usr/bin/python3").args(arguments));
-    }
-    Ends::start(0, this()?.args(["serve", server]))
+    Seen::from_line(&answer)
 }
 
 fn serve(server: &str) -> Result<()> {
