@@ -3,8 +3,8 @@
 use std::thread;
 
 use common::{
-    http::{Response, connect, get, read_response, request, send_request, wait_until_read},
-    pipeline::{Camera, number, numbered, pictures, wait_until},
+    http::{Response, Viewer, connect, get, read_answer, read_response, request, send_request, wait_until_read},
+    pipeline::{Camera, large, number, numbered, pictures, wait_until},
 };
 mod common;
 
@@ -20,6 +20,23 @@ fn a_snapshot_is_the_newest_picture_with_its_length() {
         assert_eq!(response.head.field("Content-Length"), Some(picture.len().to_string().as_str()));
         assert!(response.body == picture);
     }
+}
+
+/// On one connection, with more of the first answer than its sockets hold.
+#[test]
+fn a_stream_asked_for_right_behind_a_snapshot_follows_it_whole() {
+    let camera = Camera::live();
+    camera.push(&large());
+    camera.wait_for_pictures(1);
+    let stream = connect(camera.address());
+    socket2::SockRef::from(&stream).set_recv_buffer_size(64 * 1024).expect("a buffer size");
+    send_request(&stream, "GET", "/snapshot", "");
+    send_request(&stream, "GET", "/stream", "");
+    assert!(read_answer(&stream).body == large());
+    let mut viewer = Viewer::read_opening(stream);
+    assert!(viewer.picture() == large());
+    camera.push(&pictures()[0]);
+    assert!(viewer.picture() == pictures()[0]);
 }
 
 #[test]

@@ -20,7 +20,6 @@ use super::{
     connections::ConnectionPlace,
     http1, http2,
     kernel::{self, TcpFigures},
-    link::Drain,
     running::Shared,
     socket::{Remote, Socket},
     tls::Spoken,
@@ -64,13 +63,6 @@ pub(super) async fn serve(
         Some((stream, Spoken::Http2)) => http2::serve(TokioIo::new(stream), place, shared.clone(), stopping).await,
         None => {}
     }
-}
-
-/// What a request has to know of the connection that it came by.
-#[derive(Clone)]
-pub(super) struct Peer {
-    pub(super) connection: Arc<Connection>,
-    pub(super) drain: Drain,
 }
 
 impl Connection {

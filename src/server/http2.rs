@@ -25,7 +25,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::watch;
 
 use super::{
-    connection::{Connection, HEAD_TIMEOUT, Peer},
+    connection::{Connection, HEAD_TIMEOUT},
     connections::ConnectionPlace,
     link::{Drain, Link},
     routes,
@@ -125,10 +125,9 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 }
 
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Tracked>, Infallible> {
-    let peer = Peer { connection: STREAM.get(), drain: Drain::default() };
-    let taken = Taken { stream: peer.connection.clone(), drain: peer.drain.clone(), pieces: Arc::default() };
+    let taken = Taken { stream: STREAM.get(), drain: Drain::default() };
     let is_head = *request.method() == Method::HEAD;
-    let mut response = routes::answer(request, shared, peer).await?;
+    let mut response = routes::answer(request, shared, &taken.stream).await?;
     // In HTTP/1 hyper does this.
     if is_head {
         if let length @ 1.. = response.body().size_hint().lower() {
@@ -139,8 +138,8 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     Ok(response.map(|body| Tracked { body, taken }))
 }
 
-/// A body whose pieces tell when they are taken. hyper takes a body's next piece as soon as it has passed on the last
-/// one, however little of that the peer's window or the connection has let through.
+/// A body that hands out a piece when the last one is taken. By itself hyper takes a body's next piece as soon as it has
+/// passed on the last one, however little of that the peer's window or the connection has let through.
 struct Tracked {
     body: Body,
     taken: Taken,
@@ -151,8 +150,6 @@ struct Tracked {
 struct Taken {
     stream: Arc<Connection>,
     drain: Drain,
-    /// Those handed out and not taken.
-    pieces: Arc<AtomicUsize>,
 }
 
 /// A piece of a body. It is taken when all of it has been written to the connection.
@@ -169,6 +166,7 @@ impl hyper::body::Body for Tracked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<TrackedPiece>, Infallible>>> {
+        ready!(self.taken.drain.poll_drained(cx));
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|piece| self.taken.track(piece)))))
     }
@@ -184,7 +182,7 @@ impl hyper::body::Body for Tracked {
 
 impl Taken {
     fn track(&self, piece: Piece) -> TrackedPiece {
-        self.pieces.fetch_add(1, Ordering::Relaxed);
+        self.drain.fill();
         self.stream.waits();
         TrackedPiece { piece, taken: self.clone() }
     }
@@ -208,9 +206,9 @@ impl Buf for TrackedPiece {
         if count == 0 {
             return;
         }
-        let Taken { stream, drain, pieces } = &self.taken;
+        let Taken { stream, drain } = &self.taken;
         stream.progress();
-        if self.piece.has_remaining() || pieces.fetch_sub(1, Ordering::Relaxed) > 1 {
+        if self.piece.has_remaining() {
             stream.waits();
         } else {
             drain.drained();

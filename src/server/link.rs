@@ -12,9 +12,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use super::connection::Connection;
 use crate::sync::lock;
 
-/// Wraps a connection's stream. hyper flushes it when, and only when, its own buffer is empty; a stream body asks
-/// [`Drain`] and answers only then, so that at most one picture waits in the process for each viewer. hyper alone
-/// buffers 417 kB ahead (measured, docs/design.md).
+/// Wraps a connection's stream. hyper flushes it when, and only when, its own buffer is empty.
 #[derive(Debug)]
 pub(super) struct Link<T> {
     inner: T,

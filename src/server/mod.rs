@@ -21,6 +21,7 @@ mod listener;
 mod metrics;
 mod mount;
 mod page;
+mod pump;
 mod query;
 mod reply;
 mod routes;

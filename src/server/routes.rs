@@ -12,7 +12,7 @@ use hyper::{
 use super::{
     Camera, Mount,
     cameras::Found,
-    connection::Peer,
+    connection::Connection,
     health, metrics, page, query, reply,
     running::Shared,
     snapshot, status,
@@ -25,7 +25,7 @@ use crate::multipart::{Layout, Writer};
 pub(super) async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
-    peer: Peer,
+    peer: &Arc<Connection>,
 ) -> Result<Response<Body>, Infallible> {
     let mut response = respond(&request, &shared, peer).await;
     if let Some(origin) = &shared.allow_origin {
@@ -34,7 +34,7 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-async fn respond(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Response<Body> {
+async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connection>) -> Response<Body> {
     // To HEAD hyper sends what GET would get, without the body.
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return other_method(request.method());
@@ -44,7 +44,7 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Re
     let rest = found.as_ref().map_or(path, |found| found.rest);
     // A load balancer knows no password, and learns no more than whether pictures come; the icon shows nothing.
     if !["/health", "/favicon.ico"].contains(&rest)
-        && let Err(denied) = shared.access.check(request, peer.connection.ip())
+        && let Err(denied) = shared.access.check(request, peer.ip())
     {
         tokio::time::sleep(denied.pause).await;
         let mut response = reply::text(StatusCode::UNAUTHORIZED, "this camera wants a user and password, or a token");
@@ -64,7 +64,12 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: Peer) -> Re
 }
 
 /// Answers what is asked of one camera.
-async fn camera(request: &Request<Incoming>, found: &Found<'_>, shared: &Shared, peer: Peer) -> Response<Body> {
+async fn camera(
+    request: &Request<Incoming>,
+    found: &Found<'_>,
+    shared: &Shared,
+    peer: &Arc<Connection>,
+) -> Response<Body> {
     let Found { mount, camera, rest } = found;
     // mjpg-streamer and ustreamer name theirs by a query; OctoPrint, Mainsail and Moonraker ask for that.
     let rest = match (*rest, query::value(request.uri(), "action")) {
@@ -114,7 +119,7 @@ fn other_method(method: &Method) -> Response<Body> {
     response
 }
 
-fn stream(request: &Request<Incoming>, camera: &Camera, peer: Peer) -> Response<Body> {
+fn stream(request: &Request<Incoming>, camera: &Camera, peer: &Arc<Connection>) -> Response<Body> {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     let Wishes { layout, fps, extra } = match Wishes::read(request.uri(), user_agent) {
         Ok(wishes) => wishes,
@@ -123,13 +128,13 @@ fn stream(request: &Request<Incoming>, camera: &Camera, peer: Peer) -> Response<
     if request.method() == Method::HEAD {
         return stream_response(camera, Body::Bytes(Bytes::new()));
     }
-    let Ok(place) = camera.viewers.watch(&peer.connection, layout) else { return full() };
+    let Ok(place) = camera.viewers.watch(peer, layout) else { return full() };
     if layout == Layout::Advance {
         camera.came_in_a_pause();
     }
     let writer = Writer::new(&camera.config.boundary, layout).with_extra(extra);
     let fps = fps.into_iter().chain(camera.config.max_fps).reduce(f64::min);
-    let stream = Stream::new(camera.fanout.subscribe(), writer, layout, fps, peer.drain, place);
+    let stream = Stream::new(camera.fanout.subscribe(), writer, layout, fps, place);
     stream_response(camera, Body::Stream(Box::new(stream)))
 }
 

@@ -15,7 +15,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     camera::Picture,
-    link::Drain,
     viewers::{Reason, ViewerPlace},
 };
 use crate::{
@@ -29,14 +28,14 @@ pub(super) enum Body {
     Stream(Box<Stream>),
 }
 
-/// A stream of pictures for one viewer: the newest one whenever the last has left for the kernel, each in one write.
+/// A stream of pictures for one viewer: the newest one whenever it is asked for a piece, so whoever sends it asks when
+/// the last one has left.
 pub(super) struct Stream {
     /// Stands first to be dropped first: who waits for the last reader to go may then count the viewers.
     place: ViewerPlace,
     pictures: Reader<Arc<Picture>>,
     writer: Writer,
     layout: Layout,
-    drain: Drain,
     pace: Option<Pace>,
     phase: Phase,
     last: Option<Arc<Picture>>,
@@ -49,7 +48,7 @@ struct Pace {
     due: Pin<Box<Sleep>>,
 }
 
-/// What is handed to hyper at once, and by it to one vectored write.
+/// What goes out at once, by one vectored write.
 pub(super) type Piece = Chain<Bytes, Bytes>;
 
 enum Phase {
@@ -65,23 +64,23 @@ impl Stream {
         writer: Writer,
         layout: Layout,
         fps: Option<f64>,
-        drain: Drain,
         place: ViewerPlace,
     ) -> Self {
         let pace = fps.map(Pace::new);
-        Self { pictures, writer, layout, drain, pace, place, phase: Phase::Opening, last: None }
+        Self { pictures, writer, layout, pace, place, phase: Phase::Opening, last: None }
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+    /// The first delimiter. It goes out with the response head, picture or not: readers wait for it.
+    pub(super) fn open(&mut self) -> Piece {
+        self.phase = Phase::Running;
+        piece([Bytes::new(), self.writer.opening()])
+    }
+
+    /// The next piece: the first delimiter unless it has been taken, then pictures, then the end.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         match self.phase {
-            Phase::Opening => {
-                // The first delimiter goes out with the response head, picture or not: readers wait for it. It need
-                // not drain first: hyper asks for more at once, and writes all of it together.
-                self.phase = Phase::Running;
-                Poll::Ready(Some(piece([Bytes::new(), self.writer.opening()])))
-            }
+            Phase::Opening => Poll::Ready(Some(self.open())),
             Phase::Running => {
-                ready!(self.drain.poll_drained(cx));
                 if let Some(pace) = &mut self.pace {
                     // The end need not wait for its turn.
                     if self.pictures.poll_end(cx).is_pending() {
@@ -120,7 +119,6 @@ impl Stream {
         }
         let piece = piece(self.writer.part(picture.part()));
         self.last = Some(picture);
-        self.drain.fill();
         self.place.viewer.count(piece.remaining(), skipped);
         piece
     }
