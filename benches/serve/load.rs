@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
 use super::{
@@ -70,6 +70,9 @@ const SLOW_TICK: Duration = Duration::from_millis(20);
 /// Time for all to connect and settle, and for the last pictures to arrive.
 const WARM_UP: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_millis(500);
+
+/// More than the head of any part or response here.
+const LONGEST_HEAD: usize = 4096;
 
 const REQUEST: &[u8] = b"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\n\r\n";
 
@@ -175,7 +178,10 @@ impl Viewer {
                     self.left = content_length(&self.head)?;
                     self.head.clear();
                 }
-                ensure!(self.head.len() < 4096, "no picture in {}", String::from_utf8_lossy(&self.head));
+                // tcpserversink lets viewers begin within a picture; the next head is found behind it.
+                if self.head.len() > LONGEST_HEAD {
+                    self.head.drain(..LONGEST_HEAD / 2);
+                }
                 continue;
             }
             let taken = self.left.min(bytes.len());
@@ -195,7 +201,7 @@ impl Viewer {
 
 /// The length in a head; 0 in the head of the response, which has none.
 fn content_length(head: &[u8]) -> Result<usize> {
-    let head = std::str::from_utf8(head)?;
+    let head = String::from_utf8_lossy(head);
     let fields = head.lines().filter_map(|line| line.split_once(": "));
     let length = fields.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("Content-Length"));
     Ok(length.map(|(_, value)| value.parse()).transpose()?.unwrap_or_default())
