@@ -29,8 +29,10 @@ impl Default for Tls {
 impl Tls {
     /// The database to trust instead of the system's.
     pub(super) fn trusted(&self) -> Result<Option<gio::TlsDatabase>, glib::Error> {
-        let database = self.ca_file.as_ref().map(gio::TlsFileDatabase::new).transpose()?;
-        Ok(database.map(gio::TlsFileDatabase::upcast))
+        let Some(file) = &self.ca_file else { return Ok(None) };
+        // GIO finds no certificates by a relative path.
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+        Ok(Some(gio::TlsFileDatabase::new(file)?.upcast()))
     }
 
     /// Sets up the TLS connection that `client` is about to make. Gives what will have been found wrong with the
