@@ -17,9 +17,19 @@
  * ]|
  * Serves a test picture on any free port; `-v` shows which one as `current-port`.
  *
+ * |[
+ * gst-launch-1.0 videotestsrc is-live=true ! jpegenc ! mjpegserversink mount=/door \
+ *                videotestsrc is-live=true pattern=ball ! jpegenc ! mjpegserversink mount=/yard
+ * ]|
+ * Serves two cameras on one port, and at http://127.0.0.1:8080/ a page that shows both.
+ *
  * The paths served are `/` (a page that shows the stream, its rate and age), `/stream`, `/snapshot` (the newest
- * picture, with `?fresh=1` the next one), `/status` (figures as JSON) and `/health` (200 while pictures come, 503 when
- * none has come for five seconds). `/?action=stream` and `/?action=snapshot` do what they do in mjpg-streamer.
+ * picture, with `?fresh=1` the next one), `/status` (figures as JSON), `/metrics` (figures for Prometheus) and `/health`
+ * (200 while pictures come, 503 when none has come for five seconds). `/?action=stream` and `/?action=snapshot` do what
+ * they do in mjpg-streamer. With #mjpegserversink:mount all of them stand below that path, and those without it are
+ * about all cameras of the port. With #mjpegserversink:tls-certificate-file the port speaks HTTPS and HTTP/2.
+ *
+ * The element message `listening` says with its field `url` where the camera's page is.
  *
  * Pages of other sites may show the stream; their scripts may read it where #mjpegserversink:allow-origin names them.
  *
