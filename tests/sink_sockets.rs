@@ -16,6 +16,7 @@ use std::{
 use common::{
     folder::Folder,
     http::get,
+    launch::gst_launch,
     pipeline::{Camera, DEADLINE, large, number, numbered, pictures, wait_until},
     process::{Process, await_listener, free_port},
 };
@@ -169,7 +170,7 @@ fn a_socket_that_systemd_passes_is_served() {
         Command::new("systemd-socket-activate")
             .args(["--fdname=door", &format!("--listen={path}")])
             .arg("--setenv=GST_REGISTRY")
-            .args(gst_launch("systemd:door"))
+            .args(served("systemd:door"))
             .env("GST_REGISTRY", folder.path("registry.bin")),
     );
     wait_until("the socket", || UnixStream::connect(&path).is_ok());
@@ -183,7 +184,7 @@ fn a_port_that_is_passed_is_served() {
     command
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/pass_sockets.py"))
         .arg("door")
-        .args(gst_launch("systemd"))
+        .args(served("systemd"))
         .env("GST_REGISTRY", folder.path("registry.bin"));
     let mut process = Process::start(&mut command);
     let port: u16 = process.line().parse().expect("it says its port");
@@ -241,14 +242,9 @@ fn serve(path: &str) -> Camera {
     Camera::new("is-live=true do-timestamp=true", &format!("host=unix:{path}")).play()
 }
 
-/// A pipeline in a program of its own, with the plugin that was built for these tests.
-fn gst_launch(host: &str) -> Vec<String> {
-    let folder = std::env::current_exe().expect("a test is a program");
-    let plugin = folder.with_file_name("libgstmjpeghttp.so");
-    let load = format!("--gst-plugin-load={}", plugin.display());
-    let pipeline = "videotestsrc is-live=true ! jpegenc ! mjpegserversink";
-    let words = ["gst-launch-1.0", "--quiet", &load].into_iter().chain(pipeline.split(' '));
-    words.map(str::to_owned).chain([format!("host={host}")]).collect()
+/// A pipeline in a program of its own.
+fn served(host: &str) -> Vec<String> {
+    gst_launch(&format!("videotestsrc is-live=true ! jpegenc ! mjpegserversink host={host}"))
 }
 
 /// Asks for the stream and reads nothing of it.

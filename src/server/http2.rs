@@ -135,14 +135,16 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         }
         *response.body_mut() = Body::Bytes(Default::default());
     }
-    Ok(response.map(|body| Tracked { body, taken }))
+    Ok(response.map(|body| Tracked { body, taken, has_begun: false }))
 }
 
-/// A body that hands out a piece when the last one is taken. By itself hyper takes a body's next piece as soon as it has
-/// passed on the last one, however little of that the peer's window or the connection has let through.
+/// A body that gives its next piece when the last one is taken, and ends when all are. hyper asks for the next as soon
+/// as it has passed on the last, however little of that the peer's window or the connection has let through; and it
+/// leaves the last one of all to itself, so that nobody would be there to give up a peer that does not take it.
 struct Tracked {
     body: Body,
     taken: Taken,
+    has_begun: bool,
 }
 
 /// What the pieces of a stream tell.
@@ -166,13 +168,15 @@ impl hyper::body::Body for Tracked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<TrackedPiece>, Infallible>>> {
+        self.has_begun = true;
         ready!(self.taken.drain.poll_drained(cx));
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|piece| self.taken.track(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // Asked before the first piece, to learn whether there is one, and behind each.
+        !self.has_begun && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -95,7 +95,8 @@ impl<T: Write + Unpin> Write for Link<T> {
         if let Poll::Ready(Ok(())) = flushed {
             self.drain.drained();
         }
-        flushed
+        // TLS holds bytes of its own back until the peer reads.
+        self.note(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,6 +6,7 @@ pub mod folder;
 pub mod http;
 pub mod http2;
 pub mod jpeg;
+pub mod launch;
 pub mod outcome;
 pub mod pictures;
 pub mod pipeline;

@@ -30,6 +30,11 @@ impl Process {
         Self::start(Command::new("/usr/bin/python3").arg(script).args(arguments))
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Writes to the process what it waits for.
     #[track_caller]
     pub fn write(&mut self, bytes: &[u8]) {
