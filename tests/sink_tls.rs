@@ -199,6 +199,21 @@ fn sinks_that_share_a_port_share_a_certificate() {
 }
 
 /// `mjpegclientsrc` trusts what `ssl-ca-file` says.
+/// Its pictures fit into what waits to be encrypted, so no write ever waits, only the flush.
+#[test]
+fn a_viewer_that_takes_nothing_is_dropped() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let properties = format!("timeout=500000000 {}", with(&certificate.file(), &certificate.key()));
+    let camera = Camera::new("is-live=true do-timestamp=true", &properties).play();
+    let mut viewer = shake_hands(camera.address(), &config(&certificate, &["http/1.1"])).expect("a handshake");
+    viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+    camera.wait_for_viewers(1);
+    wait_until("the viewer to be dropped", || {
+        camera.push(&pictures()[0]);
+        camera.viewers() == 0
+    });
+}
+
 #[test]
 fn our_own_client_reads_it() {
     let certificate = Certificate::new("IP:127.0.0.1", 1);

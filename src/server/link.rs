@@ -91,7 +91,9 @@ impl<T: Write + Unpin> Write for Link<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What is encrypted takes a picture at once; that the peer does not is seen here.
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        let flushed = self.note(flushed);
         if let Poll::Ready(Ok(())) = flushed {
             self.drain.drained();
         }
