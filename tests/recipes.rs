@@ -1,0 +1,291 @@
+//! The lines of docs/recipes.md, each run by a shell exactly as it is printed there, in a network of its own.
+//!
+//! Stand-ins: `camera`, `esp32cam` and the RTSP server are programs in that network; `/dev/video0` is the path of a
+//! camera made of software (`tests/peers/fake_v4l2.c`), `libcamerasrc` is `videotestsrc`. Nothing else is replaced.
+//!
+//! Debian packages besides the usual ones: gstreamer1.0-opencv, gstreamer1.0-rtsp, gir1.2-gst-rtsp-server-1.0, xvfb.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{
+    namespace::Namespace,
+    pictures,
+    pipeline::{self, init},
+    plugin,
+    process::Process,
+    source,
+    v4l2::FakeCamera,
+};
+use gst::prelude::*;
+
+mod common;
+
+/// Longest time until a recipe has done what it is for. Chosen: ten times what the slowest needed on two busy cores.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// One test for each heading, with what its blocks have to do in their order.
+macro_rules! recipes {
+    ($($test:ident: $heading:literal => [$($does:expr),+];)+) => {
+        $(#[test] fn $test() { cook($heading, &[$($does),+]); })+
+
+        #[test]
+        fn every_recipe_is_tested() {
+            let tested = [$(($heading, [$($does),+].len())),+];
+            for (heading, blocks) in book() {
+                let count = tested.iter().find(|(name, _)| *name == heading).map_or(0, |(_, count)| *count);
+                assert_eq!(blocks.len(), count, "blocks under \"{heading}\", and those with an expectation");
+            }
+        }
+    };
+}
+
+recipes! {
+    test_picture: "Test picture" => [Serves];
+    usb_webcam: "USB webcam" => [Serves, Serves];
+    webcam_without_jpeg: "Webcam without JPEG" => [Serves];
+    raspberry_pi: "Raspberry Pi camera" => [Serves];
+    screen: "Screen" => [Serves];
+    film_in_a_loop: "Film in a loop" => [Makes("film.mjpeg", 20), Serves];
+    rtsp_camera: "RTSP camera" => [Serves];
+    several_cameras: "Several cameras on one port" => [ServesBelow(&["/door", "/yard"])];
+    wall: "Wall" => [Serves];
+    watch: "Watch" => [Shows, Shows];
+    esp32: "ESP32" => [Serves];
+    one_picture: "One picture" => [Makes("now.jpg", 1), Makes("now.jpg", 1)];
+    time_lapse: "Time lapse" => [Records("lapse-00001.jpg", 1), Makes("lapse.mp4", 2)];
+    motion_detection: "Motion detection" => [Says("motion, motion_cells_indices"), Serves];
+    relay: "Relay" => [Serves];
+    low_bandwidth: "Low bandwidth" => [Serves, Serves];
+    clock: "Clock in the picture" => [Serves];
+    nobody_but_you: "Nobody but you" => [Refuses, Shows];
+    only_while_watched: "Only while somebody watches" => [Serves];
+    recording_to_matroska: "Recording to Matroska" => [Records("film.mkv", 5)];
+    recording_to_mp4: "Recording to MP4" => [Records("film.mp4", 5), Records("film.mov", 5)];
+    files_of_ten_minutes: "Files of ten minutes" => [Records("film-00.mkv", 5)];
+    recording_while_serving: "Recording while serving" => [Records("film.mkv", 2)];
+    hls: "HLS" => [Records("segment00000.ts", 5)];
+    rtsp: "RTSP" => [Reaches("recorded")];
+    webm: "WebM" => [Records("film.webm", 5)];
+}
+
+/// What a block of the book has to do.
+enum Does {
+    /// Pictures come from port 8080, one after another.
+    Serves,
+    /// The same, of several cameras below these mounts.
+    ServesBelow(&'static [&'static str]),
+    /// Port 8080 wants a password.
+    Refuses,
+    /// The camera's picture is on the screen.
+    Shows,
+    /// It ends by itself, and leaves a file with as many pictures.
+    Makes(&'static str, u64),
+    /// The same, but Ctrl-C ends it.
+    Records(&'static str, u64),
+    /// It prints this.
+    Says(&'static str),
+    /// The RTSP server prints this.
+    Reaches(&'static str),
+}
+use Does::*;
+
+#[track_caller]
+fn cook(heading: &str, all: &[Does]) {
+    let (_, blocks) = book().into_iter().find(|(name, _)| name == heading).expect("docs/recipes.md has the heading");
+    let mut kitchen = Kitchen::new();
+    for (block, does) in blocks.iter().zip(all) {
+        let mut run = kitchen.run(block);
+        let deadline = Instant::now() + LIMIT;
+        while !kitchen.is_done(does, &mut run) {
+            assert!(Instant::now() < deadline, "not done: {block}\n{}", run.output());
+            assert!(run.is_alive() || kitchen.is_done(does, &mut run), "ended: {block}\n{}", run.output());
+            // Nothing tells when a file is complete or a window painted.
+            thread::sleep(Duration::from_millis(50));
+        }
+        run.end();
+        if let Records(file, frames) = does {
+            assert!(kitchen.frames(file) >= *frames, "{} in {file}: {block}\n{}", kitchen.frames(file), run.output());
+        }
+    }
+}
+
+/// The headings of the book, each with its blocks.
+fn book() -> Vec<(String, Vec<String>)> {
+    let book = include_str!("../docs/recipes.md");
+    book.split("\n## ")
+        .skip(1)
+        .map(|section| {
+            let (heading, text) = section.split_once('\n').expect("something stands below a heading");
+            let blocks =
+                text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned());
+            (heading.to_owned(), blocks.collect())
+        })
+        .collect()
+}
+
+/// A network with cameras, a screen, and a folder to work in.
+struct Kitchen {
+    network: Namespace,
+    folder: PathBuf,
+    device: FakeCamera,
+    display: String,
+    rtsp: Process,
+    _servers: [Process; 2],
+}
+
+impl Kitchen {
+    #[track_caller]
+    fn new() -> Self {
+        init();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("recipe-{:?}", thread::current().id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("the target folder can be written to");
+        let network = Namespace::with_names(&["camera", "esp32cam"]);
+        let mut x_server = Command::new("Xvfb");
+        x_server.args("-displayfd 1 -nolisten tcp -screen 0 800x600x24".split(' ')).stderr(Stdio::null());
+        let mut x_server = Process::start(&mut x_server);
+        let display = format!(":{}", x_server.line());
+        let mut rtsp = network.command("/usr/bin/python3");
+        let rtsp = Process::start(rtsp.args(["tests/peers/rtsp_server.py", "554"]));
+        let cameras = Process::start(plugin::give(network.command("bash").args(["-c", CAMERAS])));
+        film(&folder.join("film.mp4"));
+        let device = FakeCamera::mjpeg(&vga_pictures(), (640, 480));
+        let kitchen = Self { network, folder, device, display, rtsp, _servers: [x_server, cameras] };
+        for port in [80, 81, 82] {
+            pipeline::wait_until("a camera", || {
+                kitchen.fetch(&format!("http://me:secret@camera:{port}/snapshot")).is_some()
+            });
+        }
+        kitchen
+    }
+
+    fn run(&self, block: &str) -> Run {
+        let block = block.replace("/dev/video0", &self.device.device());
+        let block = block.replace("libcamerasrc", "videotestsrc is-live=true");
+        let output = self.folder.join("output.txt");
+        let file = fs::File::create(&output).expect("the folder is there");
+        let inside = self.network.command("env");
+        let mut command = self.device.command(inside.get_program().to_str().expect("a name in text"));
+        command.args(inside.get_args()).arg("--chdir").arg(&self.folder).args(["bash", "-c", &block]);
+        command.stdin(Stdio::null()).stdout(file.try_clone().expect("a file")).stderr(file);
+        plugin::give(&mut command).env("DISPLAY", &self.display).process_group(0);
+        Run { child: command.spawn().expect("nsenter is there"), output }
+    }
+
+    #[track_caller]
+    fn is_done(&mut self, does: &Does, run: &mut Run) -> bool {
+        let serves = |mount: &str| self.fetch(&format!("http://127.0.0.1:8080{mount}/snapshot?fresh=1")).is_some();
+        match does {
+            Serves => serves("") && serves(""),
+            ServesBelow(mounts) => mounts.iter().all(|mount| serves(mount)),
+            Refuses => !serves("") && self.fetch("http://me:secret@127.0.0.1:8080/snapshot").is_some(),
+            Shows => is_white_somewhere(&self.display),
+            Makes(file, frames) => !run.is_alive() && self.frames(file) >= *frames,
+            // The shortest recording has some kilobytes by the time it has that many pictures.
+            Records(file, _) => fs::metadata(self.folder.join(file)).is_ok_and(|file| file.len() > 2000),
+            Says(text) => run.output().contains(text),
+            Reaches(text) => self.rtsp.line() == *text,
+        }
+    }
+
+    /// The picture at this address.
+    fn fetch(&self, url: &str) -> Option<Vec<u8>> {
+        let curl = self.network.command("curl").args(["--silent", "--fail", "--max-time", "5", url]).output();
+        let picture = curl.expect("curl is there").stdout;
+        picture.starts_with(b"\xff\xd8").then_some(picture)
+    }
+
+    /// How many pictures ffmpeg finds in a file.
+    fn frames(&self, file: &str) -> u64 {
+        let options = "-v error -count_frames -select_streams v -show_entries stream=nb_read_frames -of csv=p=0";
+        let ffprobe = Command::new("ffprobe").args(options.split(' ')).arg(self.folder.join(file)).output();
+        let text = String::from_utf8(ffprobe.expect("ffprobe is there").stdout).unwrap_or_default();
+        text.lines().next().and_then(|line| line.trim_matches(',').parse().ok()).unwrap_or_default()
+    }
+}
+
+/// The cameras that answer behind the names of the book: a white ball that moves on black.
+const CAMERAS: &str = "exec gst-launch-1.0 -q videotestsrc is-live=true pattern=ball animation-mode=wall-time \
+    ! video/x-raw,width=320,height=240,framerate=15/1 ! jpegenc ! tee name=t \
+    t. ! queue ! mjpegserversink port=80  t. ! queue ! mjpegserversink port=81 \
+    t. ! queue ! mjpegserversink port=82 user-id=me user-pw=secret";
+
+/// What the webcam shows.
+fn vga_pictures() -> Vec<Vec<u8>> {
+    init();
+    let line = "videotestsrc num-buffers=3 ! video/x-raw,width=640,height=480 ! jpegenc ! appsink name=sink sync=false";
+    let pipeline = gst::parse::launch(line).expect("the usual elements");
+    let sink = pictures::sink(&pipeline);
+    pipeline.set_state(gst::State::Playing).expect("the pipeline plays");
+    let pictures = std::iter::from_fn(|| sink.pull_sample().ok()).map(|sample| source::bytes(&sample)).collect();
+    pipeline.set_state(gst::State::Null).expect("the pipeline stops");
+    pictures
+}
+
+/// A film of two seconds.
+#[track_caller]
+fn film(path: &Path) {
+    let source = "-y -v error -f lavfi -i testsrc=duration=2:size=320x240:rate=25 -pix_fmt yuv420p".split(' ');
+    let ffmpeg = Command::new("ffmpeg").args(source).arg(path).stdin(Stdio::null()).status();
+    assert!(ffmpeg.expect("ffmpeg is there").success());
+}
+
+/// Whether the ball is on the screen, which is black without windows.
+fn is_white_somewhere(display: &str) -> bool {
+    let line = format!(
+        "ximagesrc display-name={display} use-damage=false show-pointer=false num-buffers=1
+         ! videoconvert ! video/x-raw,format=GRAY8 ! appsink name=sink sync=false"
+    );
+    let pipeline = gst::parse::launch(&line).expect("gstreamer1.0-plugins-good is installed");
+    let sink = pictures::sink(&pipeline);
+    pipeline.set_state(gst::State::Playing).expect("the screen is there");
+    let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(10)).expect("a picture of the screen");
+    let white = pictures::pixels(&sample).iter().filter(|brightness| **brightness > 200).count();
+    pipeline.set_state(gst::State::Null).expect("the pipeline stops");
+    // The ball has some 1200 pixels.
+    white > 300
+}
+
+/// A recipe that runs.
+struct Run {
+    child: Child,
+    output: PathBuf,
+}
+
+impl Run {
+    fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("it is ours").is_none()
+    }
+
+    fn output(&self) -> String {
+        fs::read_to_string(&self.output).unwrap_or_default()
+    }
+
+    fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("/bin/kill").args([name, "--", &group]).stderr(Stdio::null()).status();
+    }
+
+    /// Ends it as Ctrl-C does.
+    #[track_caller]
+    fn end(&mut self) {
+        self.signal("-INT");
+        pipeline::wait_until("the end of the recipe", || !self.is_alive());
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if self.is_alive() {
+            self.signal("-KILL");
+            let _ = self.child.wait();
+        }
+    }
+}
