@@ -28,6 +28,10 @@ const BROKEN: &[Damage] = &[
     ("a segment of length 0", |jpeg| with(jpeg, jpeg.at(0xdb) + 2, &[0, 0])),
     ("a segment that reaches far beyond the picture", |jpeg| with(jpeg, jpeg.at(0xdb) + 2, &[0x10])),
     ("a table that reaches into the data", |jpeg| with(jpeg, jpeg.at(0xdb) + 2, &[0, 160])),
+    ("a restart interval that reaches far beyond the picture", |jpeg| {
+        let (before, after) = jpeg.bytes.split_at(jpeg.at(0xc0));
+        [before, b"\xff\xdd\x07\x04\0\x04", after].concat()
+    }),
     ("no width", |jpeg| with(jpeg, jpeg.at(0xc0) + 7, &[0, 0])),
     ("no frame header", |jpeg| with(jpeg, jpeg.at(0xc0) + 1, &[0xea])),
     ("a start of image in its data", |jpeg| with(jpeg, jpeg.data + 20, &[0xff, 0xd8])),

@@ -47,11 +47,13 @@ pub fn damage(input: &[u8]) {
     let rows: Vec<_> = rows::all().filter(|row| !row.ends_are_guesses()).collect();
     let row = rows[usize::from(input.byte()) % rows.len()];
     // None of those that are sent whole.
-    let mut spoilt = pictures::any(99, 300).bytes();
-    let len = spoilt.len();
+    let picture = pictures::any(99, 300).build();
+    // Without the start of image it is no picture, and nothing to count. Where no length is right, a damaged segment's
+    // length may lead over the next pictures: from the data on no segment does.
+    let from = if row.has_right_lengths() { 3 } else { picture.data };
+    let mut spoilt = picture.bytes;
     for _ in 0..MOST_SPOILT.min(input.0.len() / 3) {
-        // Without the start of image it is no picture, and nothing to count.
-        let at = 3 + usize::from(input.number()) % (len - 3);
+        let at = from + usize::from(input.number()) % (spoilt.len() - from);
         spoilt[at] = input.byte();
     }
     let mut stream = Stream::default();

@@ -60,7 +60,7 @@ pub enum Damage {
     /// A second picture starts before the first has ended: the rest of the first is missing.
     #[error("another picture starts inside it")]
     StartInside,
-    /// A segment whose length is smaller than the length field itself, or a frame or scan header whose length does not
+    /// A segment whose length is smaller than the length field itself, or a table, frame or scan header whose length does not
     /// fit its number of components.
     #[error("a segment has an impossible length")]
     SegmentLength,
@@ -186,7 +186,7 @@ impl Walk {
     fn segment(&mut self, picture: &[u8], code: u8) -> Option<()> {
         let len = picture.get(self.at + 2..self.at + 4)?;
         let len = usize::from(u16::from_be_bytes([len[0], len[1]]));
-        if len < 2 {
+        if len < 2 || len > longest(code) {
             self.fail(Damage::SegmentLength);
             return Some(());
         }
@@ -299,6 +299,20 @@ impl Default for Walk {
 }
 
 const START_OF_SCAN: u8 = 0xda;
+
+/// The greatest length that a segment with this marker code may say. A damaged one would lead over the pictures that
+/// follow, where no delimiter is looked for (found by fuzzing).
+fn longest(code: u8) -> usize {
+    match code {
+        // B.2.4.4: the interval and no more.
+        0xdd => 4,
+        // B.2.4.1: four tables of 64 elements of 16 bits.
+        0xdb => 2 + 4 * 129,
+        // B.2.4.2: eight tables of 256 values.
+        HUFFMAN_TABLES => 2 + 8 * (17 + 256),
+        _ => usize::from(u16::MAX),
+    }
+}
 
 /// Marker code of a segment with Huffman tables (DHT).
 pub(super) const HUFFMAN_TABLES: u8 = 0xc4;

@@ -84,6 +84,11 @@ impl Row {
         !delimited && self.name != "concatenated pictures with lengths"
     }
 
+    /// Whether each picture comes with its own length.
+    pub fn has_right_lengths(&self) -> bool {
+        self.before.windows(5).any(|text| text == b"{len}" || text == b"{len:")
+    }
+
     /// The pictures in this framing.
     pub fn stream(&self, pictures: &[Vec<u8>]) -> Stream {
         let mut stream = Stream::default();
