@@ -67,7 +67,9 @@ impl Location {
         };
         // What a percent sign hides there would end the host, or a line of the request.
         let odd = |c: char| c.is_control() || c.is_whitespace() || "/?#@\\".contains(c);
-        let host = uri.host().filter(|host| !host.is_empty() && !host.contains(odd));
+        // One that is left stands before the zone of an IPv6 address only.
+        let odd_percent = |host: &str| host.contains('%') && !host.contains(':');
+        let host = uri.host().filter(|host| !host.is_empty() && !host.contains(odd) && !odd_percent(host));
         let host = host.ok_or_else(|| LocationError::NoHost { location: without_userinfo(text) })?;
         // With SCHEME_NORMALIZE the default port of the scheme is filled in.
         let port = u16::try_from(uri.port()).unwrap_or(if tls { 443 } else { 80 });
@@ -176,6 +178,7 @@ mod tests {
             ("http://cam", "http://cam/"),
             ("HTTP://cam:80/a%20b?action=stream&x=%26", "http://cam/a%20b?action=stream&x=%26"),
             ("https://cam:8443/?action=stream", "https://cam:8443/?action=stream"),
+            ("http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/"),
             ("mjpeg+http://[::1]:8080/stream", "http://[::1]:8080/stream"),
             ("http://user:pa%40ss@cam/", "http://cam/"),
         ] {
@@ -201,6 +204,7 @@ mod tests {
         assert!(matches!(Location::parse("http://"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http:///stream"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%0d%0aX/"), Err(LocationError::NoHost { .. })));
+        assert!(matches!(Location::parse("http://cam%%44/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%2fx/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam:99999/"), Err(LocationError::NoUrl { .. })));
         assert_eq!(Location::parse("rtsp://cam/"), Err(LocationError::Scheme { scheme: "rtsp".into() }));

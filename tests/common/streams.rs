@@ -84,9 +84,9 @@ impl Row {
         !delimited && self.name != "concatenated pictures with lengths"
     }
 
-    /// Whether each picture comes with its own length.
+    /// Whether each picture comes with its own length, and directly after its head.
     pub fn has_right_lengths(&self) -> bool {
-        self.before.windows(5).any(|text| text == b"{len}" || text == b"{len:")
+        self.before.windows(5).any(|text| text == b"{len}" || text == b"{len:") && self.before.ends_with(b"\n")
     }
 
     /// The pictures in this framing.
