@@ -1,6 +1,9 @@
 //! The one way in which this crate takes a lock.
+//!
+//! The fan-out takes all that it synchronises with from here, so that `tests/fanout_model.rs` can give it the types of a
+//! model checker instead.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Takes a lock, poisoned or not: what our locks guard is whole at every moment, so a thread that panicked in between
 /// is no reason for the others to stop.

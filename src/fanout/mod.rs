@@ -5,18 +5,14 @@
 //!
 //! Readers are polled as futures are, on any executor.
 
-#[cfg(test)]
-mod tests;
-
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use slab::Slab;
 
-use crate::sync::lock;
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, lock};
 
 /// The writer's side. Clones write to the same readers.
 #[derive(Debug)]
@@ -91,6 +87,8 @@ struct State<T> {
     why: Repeat,
     phase: Phase,
     cancelled: bool,
+    /// How often that was set: a wait that sleeps meanwhile may see it only when it is taken back.
+    cancellations: u64,
     /// A place per reader: its waker while it waits.
     readers: Slab<Option<Waker>>,
 }
@@ -124,6 +122,7 @@ impl<T: Clone> Fanout<T> {
             why: Repeat::Settled,
             phase: Phase::Open,
             cancelled: false,
+            cancellations: 0,
             readers: Slab::new(),
         };
         Self(Arc::new(Shared { state: Mutex::new(state), left: Condvar::new() }))
@@ -184,11 +183,12 @@ impl<T: Clone> Fanout<T> {
     pub fn wait_until_empty(&self, at_most: Duration) -> Wait {
         let until = Instant::now() + at_most;
         let mut state = self.0.lock();
+        let cancellations = state.cancellations;
         loop {
             if state.readers.is_empty() {
                 return Wait::Empty;
             }
-            if state.cancelled {
+            if state.cancelled || state.cancellations != cancellations {
                 return Wait::Cancelled;
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -202,7 +202,10 @@ impl<T: Clone> Fanout<T> {
     /// Cancels a [`wait_until_empty`](Self::wait_until_empty) under way and all later ones, or with `false` lets them
     /// wait again.
     pub fn cancel(&self, cancelled: bool) {
-        self.0.lock().cancelled = cancelled;
+        let mut state = self.0.lock();
+        state.cancelled = cancelled;
+        state.cancellations += u64::from(cancelled);
+        drop(state);
         self.0.left.notify_all();
     }
 

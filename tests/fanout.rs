@@ -1,10 +1,16 @@
+//! One writer, many readers, the newest item wins. In every order of threads: `tests/fanout_model.rs`.
+
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    task::Wake,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     thread,
+    time::Duration,
 };
 
-use super::*;
+use gstmjpeghttp::fanout::{Fanout, Next, Reader, Repeat, Wait};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
