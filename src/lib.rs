@@ -4,6 +4,8 @@
 //! Rust modules below are the parts they are made of. The cores [`jpeg`], [`multipart`] and [`http`] do no input or
 //! output and know no clock, so they are of use elsewhere too.
 
+#![deny(unsafe_code)]
+
 #[deny(missing_docs)]
 pub mod client;
 #[deny(missing_docs)]

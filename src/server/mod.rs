@@ -5,6 +5,7 @@
 //! the same address share one listener, each under its own [`Mount`].
 
 mod access;
+#[allow(unsafe_code, reason = "a socket that was passed to us comes as a bare number")]
 mod activation;
 mod camera;
 mod cameras;
@@ -15,6 +16,7 @@ mod endpoint;
 mod health;
 mod http1;
 mod http2;
+#[allow(unsafe_code, reason = "TCP_INFO has no safe binding")]
 mod kernel;
 mod link;
 mod listener;

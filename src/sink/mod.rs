@@ -48,6 +48,7 @@ mod clock;
 mod imp;
 mod settings;
 mod throttle;
+#[allow(unsafe_code, reason = "the bindings do not offer two functions of BaseSink")]
 mod vfuncs;
 mod viewers;
 
