@@ -5,6 +5,7 @@
 //!
 //! Debian packages: xvfb, chromium, firefox-esr, libwebkit2gtk-4.1-0 (has MiniBrowser),
 //! gstreamer1.0-plugins-good (ximagesrc, pngenc), gstreamer1.0-plugins-base. No D-Bus, no window manager.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::env::consts::ARCH;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -40,9 +41,28 @@ pub struct Browser {
 impl Browser {
     /// Starts an X server and on it the browser, which covers the screen and loads `url`; does not wait.
     pub fn open(kind: Kind, url: &str) -> anyhow::Result<Self> {
+        Self::start(kind, url, SCREEN, Profile::create()?)
+    }
+
+    /// The same for one that trusts this certificate, as its SHA-256 fingerprint in colons, at 127.0.0.1 and this port.
+    /// Chromium and WebKitGTK trust any. The screen has this width and height.
+    pub fn open_trusting(
+        kind: Kind,
+        url: &str,
+        screen: (u32, u32),
+        port: u16,
+        fingerprint: &str,
+    ) -> anyhow::Result<Self> {
         let profile = Profile::create()?;
-        let (x_server, display) = start_x_server()?;
-        let words = kind.command_line(&profile)?;
+        // What Firefox writes when its user accepts the risk: host, the hash's name (SHA-256), the fingerprint.
+        let exception = format!("127.0.0.1:{port}:\tOID.2.16.840.1.101.3.4.2.1\t{fingerprint}\t\n");
+        fs::write(profile.0.join("cert_override.txt"), exception)?;
+        Self::start(kind, url, screen, profile)
+    }
+
+    fn start(kind: Kind, url: &str, screen: (u32, u32), profile: Profile) -> anyhow::Result<Self> {
+        let (x_server, display) = start_x_server(screen)?;
+        let words = kind.command_line(screen, &profile)?;
         let words = words.iter().map(String::as_str).chain([url]);
         // On SIGTERM browsers dawdle, and nothing of theirs outlives the profile.
         let program = Group::start(words, &profile.environment(&display), "KILL", Stdio::null())?;
@@ -54,9 +74,21 @@ impl Browser {
     /// when the picture of the screen was in our hands: a delay taken from it is one capture too long at
     /// most, and never too short.
     pub fn wait_for_colour(&self, rgb: [u8; 3], tolerance: u8, deadline: Duration) -> anyhow::Result<Instant> {
-        let missing = |picture: &Picture| picture.share(rgb, tolerance) < MIN_SHARE;
+        self.wait_for_share(rgb, tolerance, MIN_SHARE, deadline)
+    }
+
+    /// The same for another share of the screen.
+    pub fn wait_for_share(
+        &self,
+        rgb: [u8; 3],
+        tolerance: u8,
+        share: f64,
+        deadline: Duration,
+    ) -> anyhow::Result<Instant> {
+        let missing = |picture: &Picture| picture.share(rgb, tolerance) < share;
         let (picture, seen_at) = self.look_while(missing, deadline)?;
-        ensure!(!missing(&picture), "no {rgb:?} in {deadline:?}, but {}", picture.middle());
+        let seen = picture.share(rgb, tolerance);
+        ensure!(!missing(&picture), "{rgb:?} on {seen} of the screen in {deadline:?}, {}", picture.middle());
         Ok(seen_at)
     }
 
@@ -98,10 +130,10 @@ impl Browser {
 
 impl Kind {
     /// All but the URL.
-    fn command_line(self, Profile(directory): &Profile) -> anyhow::Result<Vec<String>> {
+    fn command_line(self, (width, height): (u32, u32), Profile(directory): &Profile) -> anyhow::Result<Vec<String>> {
         let path = directory.display();
         let (line, last_word) = match self {
-            Self::Chromium => (CHROMIUM.to_owned(), format!("--user-data-dir={path}")),
+            Self::Chromium => (format!("{CHROMIUM} --window-size={width},{height}"), format!("--user-data-dir={path}")),
             Self::Firefox => {
                 fs::write(directory.join("user.js"), FIREFOX_PREFERENCES)?;
                 ("firefox-esr --kiosk --no-remote --profile".to_owned(), path.to_string())
@@ -109,18 +141,19 @@ impl Kind {
             // Its sandbox is off unless asked for, so root and a missing D-Bus need no flag. Without a
             // window manager `--full-screen` does nothing; the tool bar that stays is 40 pixels high. It makes its
             // window no smaller than this one, hence the size of the screen.
-            Self::WebKitGtk => {
-                (format!("/usr/lib/{ARCH}-linux-gnu/webkit2gtk-4.1/MiniBrowser"), "--geometry=1024x768".to_owned())
-            }
+            Self::WebKitGtk => (
+                format!("/usr/lib/{ARCH}-linux-gnu/webkit2gtk-4.1/MiniBrowser --ignore-tls-errors"),
+                format!("--geometry={width}x{height}"),
+            ),
         };
         Ok(line.split(' ').map(str::to_owned).chain([last_word]).collect())
     }
 }
 
 /// The X server picks a free display number itself and writes it when it is ready for clients.
-fn start_x_server() -> anyhow::Result<(Group, String)> {
+fn start_x_server((width, height): (u32, u32)) -> anyhow::Result<(Group, String)> {
     // `-noreset`: else the server starts anew when its first client leaves.
-    let line = "Xvfb -displayfd 1 -screen 0 1024x768x24 -nolisten tcp -noreset";
+    let line = format!("Xvfb -displayfd 1 -screen 0 {width}x{height}x24 -nolisten tcp -noreset");
     // SIGTERM, because it has a lock file and a socket in /tmp to remove.
     let mut group = Group::start(line.split(' '), &[], "TERM", Stdio::piped())?;
     let stdout = group.leader.stdout.take().context("no stdout")?;
@@ -324,6 +357,9 @@ impl Picture {
     }
 }
 
+/// Width and height. WebKitGTK makes its window no smaller.
+const SCREEN: (u32, u32) = (1024, 768);
+
 /// Part of the screen that must have a colour. Chosen: 320x240 in its own size is 10 % of it.
 const MIN_SHARE: f64 = 0.08;
 
@@ -340,7 +376,7 @@ const MAX_LOG: usize = 4096;
 /// sandbox; without a GPU no GPU process need fail first. The rest: no first page, nothing but our own
 /// load on the network. The crash reporter stays (it leaves the group, but ends by itself): with
 /// `--disable-crashpad-for-testing` 156's network service dies of "FD ownership violation", over and over.
-const CHROMIUM: &str = "chromium --kiosk --window-position=0,0 --window-size=1024,768 --no-sandbox \
+const CHROMIUM: &str = "chromium --kiosk --window-position=0,0 --no-sandbox --ignore-certificate-errors \
     --disable-gpu --no-first-run --disable-background-networking --disable-component-update \
     --disable-sync --disable-quic --password-store=basic";
 

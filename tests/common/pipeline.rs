@@ -192,7 +192,7 @@ pub fn number(picture: &[u8]) -> u32 {
 }
 
 /// One picture by videotestsrc and jpegenc.
-fn encoded(pattern: &str, width: u32, height: u32) -> Vec<u8> {
+pub fn encoded(pattern: &str, width: u32, height: u32) -> Vec<u8> {
     init();
     let line = format!(
         "videotestsrc num-buffers=1 {pattern} ! video/x-raw,width={width},height={height} ! jpegenc
