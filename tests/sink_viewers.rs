@@ -6,7 +6,7 @@ use std::{
 };
 
 use common::{
-    http::{Viewer, connect, get, send_request, stalled},
+    http::{Viewer, connect, get, send_request, stalled, wait_until_read},
     pipeline::{Camera, DEADLINE, large, pictures, wait_until},
 };
 use gst::prelude::*;
@@ -204,4 +204,20 @@ fn a_browser_gets_the_last_picture_before_a_pause_twice_and_others_once() {
     let last = &pictures()[1];
     camera.push(last);
     assert!(other.picture() == *last, "the one before came twice");
+}
+
+/// It has sent all that it will, so it is not read, and no picture comes, so it is not written to.
+#[test]
+fn a_viewer_whose_connection_breaks_after_it_stopped_sending_is_gone_at_once() {
+    let (camera, told) = camera_with("keepalive-interval=0");
+    let viewer = Viewer::open(camera.address());
+    assert_eq!(next(&told), Told::Added(1));
+    let stream = viewer.stream().try_clone().expect("a second handle");
+    drop(viewer);
+    stream.shutdown(std::net::Shutdown::Write).expect("it is connected");
+    wait_until_read(&stream);
+    // Closing resets the connection then, as a machine that has forgotten it does.
+    socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("a socket option");
+    drop(stream);
+    assert_eq!(next(&told), Told::Removed(1, "closed".to_owned()));
 }

@@ -11,6 +11,7 @@ use std::{
 
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::Interest,
     net::TcpStream,
     sync::{Notify, watch},
     time::Instant,
@@ -93,6 +94,15 @@ impl Connection {
         match &self.parent {
             Some(parent) => parent.tcp(),
             None => kernel::tcp_figures(&*self.socket.get()?.upgrade()?).ok(),
+        }
+    }
+
+    /// Returns when the kernel says that the connection has broken. A peer that has sent all that it will is no longer
+    /// read, and while no picture comes none is written, so nobody else would hear of it.
+    pub(super) async fn broken(&self) {
+        match self.socket.get().and_then(Weak::upgrade) {
+            Some(socket) => drop(socket.ready(Interest::ERROR).await),
+            None => std::future::pending().await,
         }
     }
 

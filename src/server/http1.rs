@@ -77,6 +77,7 @@ pub(super) async fn serve(
         biased;
         _ = finish => {}
         () = place.connection.leaving() => {}
+        () = place.connection.broken() => {}
     }
 }
 
