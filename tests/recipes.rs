@@ -1,4 +1,5 @@
-//! The lines of docs/recipes.md, each run by a shell exactly as it is printed there, in a network of its own.
+//! The lines of docs/recipes.md and docs/applications.md, each run by a shell exactly as it is printed there, in a network
+//! of its own.
 //!
 //! Stand-ins: `camera`, `esp32cam` and the RTSP server are programs in that network; `/dev/video0` is the path of a
 //! camera made of software (`tests/peers/fake_v4l2.c`), `libcamerasrc` is `videotestsrc`. Nothing else is replaced.
@@ -73,6 +74,8 @@ recipes! {
     hls: "HLS" => [Records("segment00000.ts", 5)];
     rtsp: "RTSP" => [Reaches("recorded")];
     webm: "WebM" => [Records("film.webm", 5)];
+    ffmpeg: "ffmpeg" => [Makes("film.mkv", 10), Shows, Serves];
+    mpv: "mpv" => [Shows];
 }
 
 /// What a block of the book has to do.
@@ -116,9 +119,9 @@ fn cook(heading: &str, all: &[Does]) {
     }
 }
 
-/// The headings of the book, each with its blocks.
+/// The headings of both texts, each with its blocks.
 fn book() -> Vec<(String, Vec<String>)> {
-    let book = include_str!("../docs/recipes.md");
+    let book = concat!(include_str!("../docs/recipes.md"), include_str!("../docs/applications.md"));
     book.split("\n## ")
         .skip(1)
         .map(|section| {

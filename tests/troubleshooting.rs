@@ -1,0 +1,178 @@
+//! docs/troubleshooting.md is true: each symptom is brought about with `gst-launch-1.0` in a network of its own, and what is
+//! printed stands in the text.
+
+use std::{fs, process::Stdio};
+
+use common::{folder::Folder, namespace::Namespace, pipeline::wait_until, plugin, process::Process};
+
+mod common;
+
+const PICTURES: &str =
+    "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=15/1 ! jpegenc";
+const READER: &str = "mjpegclientsrc user-id=me user-pw=hush location=http://127.0.0.1:8080/stream";
+
+#[test]
+fn port_in_use() {
+    let house = House::new();
+    let _server = house.server("");
+    house.sees("is in use", &format!("{PICTURES} ! mjpegserversink"));
+}
+
+#[test]
+fn another_computer_cannot_connect() {
+    let house = House::new();
+    house.network.run("ip", &["address", "add", "10.77.0.1/32", "dev", "lo"]);
+    let server = house.server("");
+    assert_eq!(house.code("http://10.77.0.1:8080/status"), "000");
+    drop(server);
+    let _server = house.server("host=0.0.0.0");
+    assert_eq!(house.code("http://10.77.0.1:8080/status"), "200");
+    assert!(TEXT.contains("the server listens on 127.0.0.1 only") && TEXT.contains("`host=0.0.0.0`"));
+}
+
+#[test]
+fn no_picture_yet() {
+    let house = House::new();
+    let _server = house.play("appsrc ! image/jpeg ! mjpegserversink");
+    house.wait_for_server();
+    assert_eq!(house.code("http://127.0.0.1:8080/snapshot"), "503");
+    assert!(TEXT.contains("`/snapshot` answers 503"));
+}
+
+#[test]
+fn raw_pictures() {
+    House::new().sees("could not link", "videotestsrc ! mjpegserversink port=0");
+}
+
+#[test]
+fn pieces_of_pictures() {
+    let house = House::new();
+    let film = house.folder.path("film.mjpeg");
+    house.sees("", &format!("videotestsrc num-buffers=9 ! jpegenc ! filesink location={film}"));
+    house.sees(
+        "it is not a JPEG picture",
+        "fakesrc num-buffers=3 sizetype=fixed filltype=zero ! image/jpeg ! mjpegserversink port=0",
+    );
+    house.sees(
+        "cut short",
+        &format!("filesrc location={film} blocksize=1000 num-buffers=1 ! image/jpeg ! mjpegserversink port=0"),
+    );
+    house.sees("", &format!("filesrc location={film} blocksize=1000 ! jpegparse ! mjpegserversink port=0"));
+}
+
+#[test]
+fn refusals() {
+    let house = House::new();
+    house.sees("cannot connect to", &format!("{READER} ! fakesink"));
+    let _server = house.server("user-id=me user-pw=hush");
+    let stranger = READER.replace("user-id=me user-pw=hush", "");
+    house.sees("answered 401 Unauthorized", &format!("{stranger} ! fakesink"));
+    let page = READER.replace("/stream", "/");
+    house.sees("which is no stream of pictures", &format!("{page} ! fakesink"));
+}
+
+/// Each level says more, no picture is louder than level 6, and nobody reads a password.
+#[test]
+fn what_is_logged() {
+    let house = House::new();
+    let _server = house.server("user-id=me user-pw=hush");
+    for (level, lines) in [(4, ["connected to", "the stream has", "came", "left"].as_slice()), (6, &["picture of"])] {
+        let log = house.folder.path(&format!("{level}.txt"));
+        let debug = format!("mjpegserversink:{level},mjpegclientsrc:{level}");
+        let variables = [("GST_DEBUG", debug.as_str()), ("GST_DEBUG_FILE", &log), ("GST_DEBUG_NO_COLOR", "1")];
+        let relay = house.start(&variables, &format!("{READER} ! mjpegserversink port=8081"));
+        wait_until("the relay", || house.code("http://127.0.0.1:8081/health") == "200");
+        let watch = READER.replace("8080", "8081");
+        house.sees("", &format!("{watch} num-buffers=3 ! fakesink"));
+        wait_until("the lines", || {
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            lines.iter().all(|line| log.contains(line))
+        });
+        drop(relay);
+        let log = fs::read_to_string(&log).expect("it was there");
+        assert!(!log.contains("hush"), "{log}");
+        assert_eq!(log.contains("picture of"), level == 6, "{log}");
+        assert!(level == 6 || log.lines().count() < 30, "{log}");
+    }
+}
+
+#[test]
+fn what_graphs_show() {
+    let house = House::new();
+    let graphs = house.folder.path("graphs");
+    fs::create_dir(&graphs).expect("the folder is new");
+    let server = house.start(&[("GST_DEBUG_DUMP_DOT_DIR", &graphs)], &format!("{PICTURES} ! mjpegserversink"));
+    let graph = |name: &str| -> Option<String> {
+        let mut files = fs::read_dir(&graphs).expect("it is there").map(|file| file.expect("readable").path());
+        fs::read_to_string(files.find(|path| path.to_string_lossy().contains(name))?).ok()
+    };
+    wait_until("the graph", || graph("PAUSED_PLAYING").is_some_and(|graph| graph.ends_with("}\n")));
+    let graph = graph("PAUSED_PLAYING").expect("it was there");
+    for word in ["current-port=8080", "server-stats=", "image/jpeg"] {
+        assert!(graph.contains(word), "no {word} in {graph}");
+    }
+    drop(server);
+}
+
+const TEXT: &str = include_str!("../docs/troubleshooting.md");
+
+/// A network, and a folder for what is written.
+struct House {
+    network: Namespace,
+    folder: Folder,
+}
+
+impl House {
+    #[track_caller]
+    fn new() -> Self {
+        Self { network: Namespace::with_names(&[]), folder: Folder::new() }
+    }
+
+    #[track_caller]
+    fn start(&self, variables: &[(&str, &str)], pipeline: &str) -> Process {
+        let mut command = self.network.command("gst-launch-1.0");
+        command.arg("-q").args(pipeline.split_whitespace()).envs(variables.iter().copied()).stderr(Stdio::null());
+        Process::start(plugin::give(&mut command))
+    }
+
+    #[track_caller]
+    fn play(&self, pipeline: &str) -> Process {
+        self.start(&[], pipeline)
+    }
+
+    /// A server that has pictures.
+    #[track_caller]
+    fn server(&self, properties: &str) -> Process {
+        let server = self.play(&format!("{PICTURES} ! mjpegserversink {properties}"));
+        self.wait_for_server();
+        wait_until("a picture", || self.code("http://127.0.0.1:8080/health") == "200");
+        server
+    }
+
+    #[track_caller]
+    fn wait_for_server(&self) {
+        wait_until("the server", || self.code("http://127.0.0.1:8080/icon.svg") != "000");
+    }
+
+    /// Runs a pipeline to its end: it prints these words, which the text has too.
+    #[track_caller]
+    fn sees(&self, words: &str, pipeline: &str) {
+        let mut command = self.network.command("timeout");
+        // With -q it would say nothing of warnings.
+        command.args(["30", "gst-launch-1.0"]).args(pipeline.split_whitespace());
+        let output = plugin::give(&mut command).stdin(Stdio::null()).output().expect("nsenter is there");
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        assert!(printed.contains(words), "{pipeline} prints: {printed}");
+        assert!(TEXT.contains(words), "docs/troubleshooting.md does not have \"{words}\"");
+        assert_ne!(output.status.code(), Some(124), "{pipeline} does not end: {printed}");
+    }
+
+    /// The status of an answer, 000 for none.
+    #[track_caller]
+    fn code(&self, url: &str) -> String {
+        let mut curl = self.network.command("curl");
+        curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", url]);
+        String::from_utf8(curl.output().expect("curl is there").stdout).expect("a number")
+    }
+}
