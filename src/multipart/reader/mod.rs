@@ -44,6 +44,8 @@ pub struct Reader<S> {
     place: Place<S>,
     delimiter: Delimiter,
     lengths: Lengths,
+    /// A right length was greater than its picture: the camera pads them.
+    pads: bool,
     /// Length of the last picture: the next one is likely to be as long.
     last_len: usize,
     /// Damaged pictures since the last whole one.
@@ -123,6 +125,7 @@ impl<S: Copy> Reader<S> {
             place: Place::Between(Between::default()),
             delimiter: Delimiter::default(),
             lengths: Lengths::default(),
+            pads: false,
             last_len: 0,
             damaged_in_a_row: 0,
             events: VecDeque::new(),

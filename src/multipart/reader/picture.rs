@@ -89,6 +89,8 @@ impl<S: Copy> Reader<S> {
     pub(super) fn settle(&mut self) {
         let Place::Picture(picture) = &self.place else { return };
         if let Some(whole) = picture.settling {
+            // The silence begins where its length ends.
+            self.pads |= whole.lengths == Lengths::Right;
             return self.give_out(whole);
         }
         let data = self.buffer.data();
@@ -182,13 +184,18 @@ impl<S: Copy> Reader<S> {
         }
         picture.searched = padding.len();
         let Some(after) = data.get(padded.len..) else { return Verdict::Settling(short) };
-        if follows == Found::No && self.lengths == Lengths::Right {
+        if follows == Found::No && self.pads && is_plain(padding) {
             return Verdict::Whole(padded);
         }
         match self.delimiter.or_picture_follows(after) {
             // A length that counts the line end before the delimiter: that is no padding.
             Found::Yes if padding.trim_ascii().is_empty() => Verdict::Whole(short),
-            Found::Yes => Verdict::Whole(padded),
+            // Nor is one that ends between the two bytes of that line end.
+            Found::Yes if padding.ends_with(b"\r") && after.starts_with(b"\n") => Verdict::Whole(short),
+            Found::Yes => {
+                self.pads = true;
+                Verdict::Whole(padded)
+            }
             Found::No => Verdict::Whole(short),
             Found::Unknown => Verdict::Settling(padded),
         }
@@ -258,6 +265,7 @@ impl<S: Copy> Reader<S> {
         let jpeg = self.buffer.take(len);
         self.last_len = len;
         self.lengths = lengths;
+        self.pads &= lengths == Lengths::Right;
         self.damaged_in_a_row = 0;
         self.events.push_back(Event::Frame(Frame { jpeg, header, timestamp, stamp }));
         self.enter_between(0);
@@ -278,6 +286,11 @@ impl<S: Copy> Reader<S> {
             Resume::At(count) | Resume::After(count) => self.enter_between(count),
         }
     }
+}
+
+/// Whether bytes are padding and nothing else: a line of dashes or a start of image may begin what follows it.
+fn is_plain(padding: &[u8]) -> bool {
+    memmem::find(padding, b"\n--").is_none() && memmem::find(padding, &jpeg::START).is_none()
 }
 
 /// The verdict on a picture whose part ended before the walk did.

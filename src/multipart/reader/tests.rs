@@ -76,6 +76,36 @@ fn a_length_that_announces_more_makes_the_picture_settle_until_a_pause() {
     assert_eq!(reader.next(), None);
 }
 
+/// Seen from outside: a picture with the next part's head behind it, or the next picture missing.
+#[test]
+fn a_length_that_becomes_too_great_takes_nothing_from_the_next_part() {
+    let mut reader = reader();
+    let too_great = [&with_length(PICTURE.len() + 30)[..], b"\0\0\r\n--other\r\n", PICTURE].concat();
+    reader.push(&[with_length(PICTURE.len()), too_great].concat(), 0);
+    let frames: Vec<_> = events(&mut reader);
+    assert_eq!(frames.len(), 3);
+    assert!(frames.iter().all(|event| matches!(event, Event::Frame(frame) if frame.jpeg == PICTURE)), "{frames:?}");
+}
+
+#[test]
+fn a_camera_that_pads_its_pictures_is_believed_from_the_second_on() {
+    let padded = [PICTURE, &[0; 5]].concat();
+    let part = part(&format!("Content-Length: {}\r\n", padded.len()), &padded);
+    for pause in [true, false] {
+        let mut reader = reader();
+        reader.push(&part, 0);
+        assert!(reader.is_settling());
+        if pause {
+            reader.idle(0);
+        }
+        reader.push(&part, 0);
+        assert!(!reader.is_settling(), "the second comes out at once");
+        let frames = events(&mut reader);
+        assert!(frames.iter().all(|event| matches!(event, Event::Frame(frame) if frame.jpeg == padded)), "{frames:?}");
+        assert_eq!(frames.len(), 2);
+    }
+}
+
 #[test]
 fn a_length_that_was_wrong_once_makes_no_picture_settle_again() {
     let mut reader = reader();
@@ -89,10 +119,10 @@ fn a_length_that_was_wrong_once_makes_no_picture_settle_again() {
 }
 
 #[test]
-fn padding_comes_out_at_its_last_byte_where_lengths_were_right() {
+fn padding_comes_out_at_its_last_byte_where_pictures_were_padded_before() {
     let mut reader = reader();
-    reader.push(&with_length(PICTURE.len()), 0);
-    assert_eq!(frame(&mut reader).jpeg, PICTURE);
+    reader.push(&[&with_length(PICTURE.len() + 1)[..], b"\0", &with_length(PICTURE.len())].concat(), 0);
+    assert_eq!(events(&mut reader).len(), 2);
     reader.push(&with_length(PICTURE.len() + 3), 0);
     reader.push(b"\0\0", 0);
     assert_eq!(reader.next(), None);
