@@ -127,12 +127,7 @@ fn read(reader: &str, load: Load, url: &str) -> Result<()> {
         "mjpegclientsrc" => {
             gst::init()?;
             gstmjpeghttp::plugin_register_static()?;
-            pipeline(
-                &format!(
-                    "mjpegclientsrc location={url} eos-on-close=true leaky-type=none ! fakesink name=sink sync=false"
-                ),
-                load,
-            )?
+            pipeline(&format!("mjpegclientsrc location={url} leaky-type=none ! fakesink name=sink sync=false"), load)?
         }
         _ => pipeline(&format!("souphttpsrc location={url} ! multipartdemux ! fakesink name=sink sync=false"), load)?,
     };
@@ -154,33 +149,45 @@ fn bare(url: &str) -> Result<(f64, u64)> {
     Ok((cpu_seconds("self")? - start, load.count))
 }
 
-/// CPU seconds from the first buffer to the last, and how many there were.
+/// CPU seconds from the first buffer to the last, or to the end of the stream, and how many there were. The time of
+/// threads that have ended is not counted, so it is taken while all of them run.
 fn pipeline(text: &str, load: Load) -> Result<(f64, u64)> {
     gst::init()?;
     let pipeline = gst::parse::launch(text)?.downcast::<gst::Pipeline>().ok().context("it is a pipeline")?;
     let sink = pipeline.by_name("sink").context("it has a sink")?;
-    let (count, start) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (count, start, end) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let pad = sink.static_pad("sink").context("a sink has a pad")?;
     pad.add_probe(gst::PadProbeType::BUFFER, {
-        let (count, start) = (count.clone(), start.clone());
-        move |_, _| {
-            if count.fetch_add(1, Ordering::Relaxed) == 0 {
-                start.store(cpu_seconds("self").unwrap_or_default().to_bits(), Ordering::Relaxed);
+        let (count, start, end) = (count.clone(), start.clone(), end.clone());
+        move |pad, _| {
+            let now = || cpu_seconds("self").unwrap_or_default().to_bits();
+            let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+            if number == 1 {
+                start.store(now(), Ordering::Relaxed);
+            }
+            if number == load.count {
+                end.store(now(), Ordering::Relaxed);
+                let last = gst::message::Application::new(gst::Structure::new_empty("last"));
+                let _ = pad.parent_element().map(|sink| sink.post_message(last));
             }
             gst::PadProbeReturn::Ok
         }
     });
     pipeline.set_state(gst::State::Playing)?;
     let bus = pipeline.bus().context("a pipeline has a bus")?;
-    let message =
-        bus.timed_pop_filtered(gst::ClockTime::from_seconds(120), &[gst::MessageType::Eos, gst::MessageType::Error]);
-    let seconds = cpu_seconds("self")? - f64::from_bits(start.load(Ordering::Relaxed));
+    let ends = [gst::MessageType::Application, gst::MessageType::Eos, gst::MessageType::Error];
+    let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(120), &ends);
+    let end = match end.load(Ordering::Relaxed) {
+        // multipartdemux never gives out the last picture of a stream without lengths.
+        0 => cpu_seconds("self")?,
+        bits => f64::from_bits(bits),
+    };
+    let seconds = end - f64::from_bits(start.load(Ordering::Relaxed));
     if let gst::MessageView::Error(error) = message.context("it ends within two minutes")?.view() {
         bail!("{}", error.error());
     }
     pipeline.set_state(gst::State::Null)?;
     let count = count.load(Ordering::Relaxed);
-    // multipartdemux never gives out the last picture of a stream without lengths.
     ensure!(count + 1 >= load.count, "{count} of {} pictures came", load.count);
     Ok((seconds, count))
 }

@@ -48,6 +48,8 @@ impl Receiver for Watch {
         self.cancellable.cancel();
     }
 
+    fn waits(&self) {}
+
     fn pause(&self, _delay: Duration) {}
 }
 

@@ -149,7 +149,7 @@ fn more<'a>(
     patience: &Patience,
 ) -> Result<Option<&'a [u8]>, ClientError> {
     patience.check(Instant::now())?;
-    match connection.read(space, limit(options.timeout))? {
+    match connection.read(space, limit(options.timeout), || {})? {
         Read::Bytes(count) => Ok(Some(&space[..count])),
         Read::Idle => Err(ClientError::Stalled { after: options.timeout }),
         Read::Closed => Ok(None),

@@ -1,6 +1,9 @@
 //! One connection to a server, over GIO.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use gio::prelude::*;
 
@@ -12,6 +15,9 @@ pub(super) struct Connection {
     input: gio::PollableInputStream,
     socket: gio::Socket,
     cancellable: gio::Cancellable,
+    tls: bool,
+    /// The last read took all that was there.
+    drained: Cell<bool>,
 }
 
 /// How a read ended.
@@ -60,7 +66,8 @@ impl Connection {
         // From here on each wait has its own limit.
         socket.set_timeout(0);
         let input = stream.input_stream().dynamic_cast().expect("the streams of a socket can be polled");
-        Ok(Self { stream, input, socket, cancellable: cancellable.clone() })
+        let (tls, drained) = (location.tls, Cell::new(false));
+        Ok(Self { stream, input, socket, cancellable: cancellable.clone(), tls, drained })
     }
 
     /// The address of the peer.
@@ -75,18 +82,32 @@ impl Connection {
         error.map_or(Ok(()), |error| Err(broken(error)))
     }
 
-    /// Reads what is there, after waiting at most that long for it; without a limit, until something comes.
-    pub(super) fn read(&self, space: &mut [u8], at_most: Option<Duration>) -> Result<Read, ClientError> {
+    /// Reads what is there, after waiting at most that long for it; without a limit, until something comes. Calls
+    /// `waits` before it waits.
+    pub(super) fn read(
+        &self,
+        space: &mut [u8],
+        at_most: Option<Duration>,
+        waits: impl Fn(),
+    ) -> Result<Read, ClientError> {
         let until = at_most.map(|at_most| Instant::now() + at_most);
         loop {
-            match self.input.read_nonblocking(space, Some(&self.cancellable)) {
-                Ok(0) => return Ok(Read::Closed),
-                Ok(count) => return Ok(Read::Bytes(usize::try_from(count).unwrap_or_default())),
-                Err(error) if error.matches(gio::IOErrorEnum::WouldBlock) => {}
-                // Many servers end TLS without a word.
-                Err(error) if error.matches(gio::TlsError::Eof) => return Ok(Read::Closed),
-                Err(error) => return Err(broken(error)),
+            // Asking a socket that has nothing costs more than waiting for it. TLS may hold bytes that no socket shows.
+            if !self.drained.replace(false) {
+                match self.input.read_nonblocking(space, Some(&self.cancellable)) {
+                    Ok(0) => return Ok(Read::Closed),
+                    Ok(count) => {
+                        let count = usize::try_from(count).unwrap_or_default();
+                        self.drained.set(!self.tls && count < space.len());
+                        return Ok(Read::Bytes(count));
+                    }
+                    Err(error) if error.matches(gio::IOErrorEnum::WouldBlock) => {}
+                    // Many servers end TLS without a word.
+                    Err(error) if error.matches(gio::TlsError::Eof) => return Ok(Read::Closed),
+                    Err(error) => return Err(broken(error)),
+                }
             }
+            waits();
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let microseconds = left.map_or(-1, |left| i64::try_from(left.as_micros()).unwrap_or(i64::MAX));
             let waited = self.socket.condition_timed_wait(glib::IOCondition::IN, microseconds, Some(&self.cancellable));

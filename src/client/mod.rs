@@ -108,6 +108,9 @@ pub trait Receiver {
     /// The stream is lost, or could not be had; the next try, this many in a row, comes after `delay`.
     fn lost(&self, cause: &ClientError, attempt: u32, delay: Duration);
 
+    /// Nothing more is there to be read for now: what came out so far is all that there is.
+    fn waits(&self);
+
     /// Waits that long, or until the client is cancelled.
     fn pause(&self, delay: Duration);
 }

@@ -144,8 +144,9 @@ impl<'a, R: Receiver> Body<'a, R> {
         let wait = if settling { Some(SETTLE) } else { end.or(limit(options.timeout)) };
         let mut space = [0; CODED_SPACE];
         let is_coded = self.coding.is_some();
-        let reader = &mut self.pictures.reader;
-        let read = if is_coded { connection.read(&mut space, wait) } else { connection.read(reader.space(), wait) };
+        let Pictures { reader, receiver, .. } = &mut self.pictures;
+        let to_fill = if is_coded { &mut space } else { reader.space() };
+        let read = connection.read(to_fill, wait, || receiver.waits());
         match read? {
             Read::Bytes(count) if is_coded => self.take(&space[..count]),
             Read::Bytes(count) => {

@@ -17,10 +17,12 @@ impl Latency {
         if self.transfers.len() > PICTURES {
             self.transfers.pop_front();
         }
-        let mut sorted: Vec<_> = self.transfers.iter().copied().collect();
-        sorted.sort_unstable();
+        let mut last = [gst::ClockTime::ZERO; PICTURES];
+        let last = &mut last[..self.transfers.len()];
+        last.iter_mut().zip(&self.transfers).for_each(|(place, transfer)| *place = *transfer);
         // The first pictures count in full: there is nothing else to go by.
-        let needed = *sorted.get(sorted.len() - 1 - sorted.len() / FORGIVEN)?;
+        let nth = last.len() - 1 - last.len() / FORGIVEN;
+        let needed = *last.select_nth_unstable(nth).1;
         // A step needs no report: video sinks forgive 20 ms.
         let steps = if needed <= STEP { 0 } else { needed.nseconds().div_ceil(STEP.nseconds()) };
         let latency = (STEP * steps).min(MAX);

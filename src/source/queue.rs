@@ -46,6 +46,9 @@ struct State {
     flushing: bool,
     stopped: bool,
     skipped: u64,
+    /// Who waits for the other. Waking nobody costs a system call too.
+    reader_waits: bool,
+    writer_waits: bool,
 }
 
 impl Queue {
@@ -54,14 +57,17 @@ impl Queue {
         Self { leaky_type, capacity, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Puts in a picture. With [`LeakyType::None`] waits for a place; gives up when the queue is stopped.
+    /// Puts in a picture. With [`LeakyType::None`] waits for a place; gives up when the queue is stopped. Who waits for a
+    /// picture is woken by [`wake`](Self::wake), or when several are there.
     pub(super) fn put(&self, frame: Frame<Option<gst::ClockTime>>, transfer: gst::ClockTime, now: Instant) {
         let mut state = self.lock();
         match self.leaky_type {
             LeakyType::None => {
                 while state.pictures.len() >= self.capacity && !state.stopped {
+                    state.writer_waits = true;
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
+                state.writer_waits = false;
             }
             LeakyType::Downstream => state.skip_stale(now, self.capacity - 1, 0),
         }
@@ -70,7 +76,26 @@ impl Queue {
         }
         let discont = std::mem::take(&mut state.gap);
         state.pictures.push_back((Picture { frame, transfer, discont }, now));
-        self.changed.notify_all();
+        if state.pictures.len() >= BATCH.min(self.capacity) {
+            self.wake_reader(state);
+        }
+    }
+
+    /// Wakes who waits for a picture, if there is one.
+    pub(super) fn wake(&self) {
+        let state = self.lock();
+        if !state.pictures.is_empty() {
+            self.wake_reader(state);
+        }
+    }
+
+    fn wake_reader(&self, state: MutexGuard<'_, State>) {
+        let reader_waits = state.reader_waits;
+        // It would wake up only to wait for the lock.
+        drop(state);
+        if reader_waits {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits for the next picture; `now` tells the time, once before and once after each wait.
@@ -84,13 +109,19 @@ impl Queue {
                 state.skip_stale(now(), usize::MAX, 1);
             }
             if let Some((picture, _)) = state.pictures.pop_front() {
-                self.changed.notify_all();
+                let writer_waits = state.writer_waits;
+                drop(state);
+                if writer_waits {
+                    self.changed.notify_all();
+                }
                 return Taken::Picture(picture);
             }
             if let Some(ended) = &state.ended {
                 return Taken::Ended(ended.clone());
             }
+            state.reader_waits = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.reader_waits = false;
         }
     }
 
@@ -152,6 +183,10 @@ impl State {
     }
 }
 
+/// Pictures that wake the reader though more are about to come. Chosen: half of a queue as long as by default; each
+/// wake-up costs as much as reading a small picture.
+const BATCH: usize = 8;
+
 /// Time that a picture may wait while a newer one waits behind it. Chosen: pictures that come in one burst all reach
 /// a downstream that takes them at once, and one that takes longer gets the newest.
 const STALE: Duration = Duration::from_millis(10);
@@ -175,6 +210,7 @@ mod tests {
 
     fn put(queue: &Queue, number: u8, now: Instant) {
         queue.put(frame(number), gst::ClockTime::ZERO, now);
+        queue.wake();
     }
 
     /// The number of the next picture, and whether it follows a gap.
@@ -280,6 +316,20 @@ mod tests {
             assert_eq!((take(&queue, start).0, take(&queue, start).0, take(&queue, start).0), (6, 7, 8));
         });
         assert_eq!(queue.skipped(), 0);
+    }
+
+    #[test]
+    fn a_full_queue_wakes_its_reader_though_more_is_to_come() {
+        for capacity in [1, BATCH, 100] {
+            let (queue, start) = queue(LeakyType::None, capacity);
+            thread::scope(|scope| {
+                let reader = scope.spawn(|| take(&queue, start));
+                for number in (0..100).take(BATCH.min(capacity)) {
+                    queue.put(frame(number), gst::ClockTime::ZERO, start);
+                }
+                assert_eq!(reader.join().expect("the reader does not panic"), (0, true));
+            });
+        }
     }
 
     #[test]

@@ -104,7 +104,12 @@ impl Receiver for ToElement {
         }
     }
 
+    fn waits(&self) {
+        self.queue.wake();
+    }
+
     fn pause(&self, delay: Duration) {
+        self.queue.wake();
         self.queue.pause(delay);
     }
 }

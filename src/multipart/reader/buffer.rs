@@ -72,13 +72,15 @@ impl Buffer {
     /// Takes the first `len` bytes out.
     pub(super) fn take(&mut self, len: usize) -> Bytes {
         let after = self.data().len() - len;
-        if len < self.bytes.len() / 2 || after > len / 4 {
+        if len < self.bytes.len() / 4 || after > len / 4 {
             // A small picture should not hold on to a large memory; and where much follows it, that would be copied.
             let taken = Bytes::copy_from_slice(&self.data()[..len]);
             self.consume(len);
             return taken;
         }
-        let mut bytes = self.spare.get(self.bytes.len());
+        // The next picture is likely to be as long. A memory that has grown too long would be held by each of them.
+        let likely = (len + after).next_power_of_two().max(MIN_SIZE).min(self.bytes.len());
+        let mut bytes = self.spare.get(likely);
         bytes[..after].copy_from_slice(&self.data()[len..]);
         std::mem::swap(&mut bytes, &mut self.bytes);
         let picture = self.start..self.start + len;
@@ -101,7 +103,8 @@ impl Spare {
 
     fn put(&self, bytes: Vec<u8>) {
         let mut spare = lock(&self.0);
-        if spare.len() < MAX_SPARE && bytes.capacity() <= MAX_SPARE_SIZE {
+        let kept: usize = spare.iter().map(Vec::capacity).sum();
+        if kept + bytes.capacity() <= MAX_SPARE {
             spare.push(bytes);
         }
     }
@@ -125,10 +128,12 @@ impl Drop for Lent {
     }
 }
 
-/// Memory kept for use again: pieces, and bytes of each. Chosen: downstream holds two or three pictures at a time, and
-/// few cameras send a megabyte.
-const MAX_SPARE: usize = 3;
-const MAX_SPARE_SIZE: usize = 2 * 1024 * 1024;
+/// Memory kept for use again, in bytes. Chosen: downstream holds two or three pictures at a time, of two megabytes at
+/// most, and of small ones as many as wait in a queue.
+const MAX_SPARE: usize = 6 * 1024 * 1024;
+
+/// Least memory to begin with behind a picture, in bytes: the reader offers as much for one read.
+const MIN_SIZE: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -165,9 +170,10 @@ mod tests {
     #[test]
     fn spare_memory_is_bounded() {
         let spare = Spare::default();
-        for len in [10, 10, 10, 10, MAX_SPARE_SIZE + 1] {
+        for len in [MAX_SPARE - 10, 9, 2, 1] {
             spare.put(vec![0; len]);
         }
-        assert_eq!(lock(&spare.0).len(), MAX_SPARE);
+        let kept: Vec<_> = lock(&spare.0).iter().map(Vec::len).collect();
+        assert_eq!(kept, [MAX_SPARE - 10, 9, 1]);
     }
 }
