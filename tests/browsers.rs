@@ -46,6 +46,21 @@ fn webkitgtk_keeps_the_last_picture_after_the_end() -> anyhow::Result<()> {
 }
 
 #[test]
+fn chromium_keeps_its_picture_until_the_server_is_back() -> anyhow::Result<()> {
+    keeps_its_picture_until_the_server_is_back(Kind::Chromium)
+}
+
+#[test]
+fn firefox_keeps_its_picture_until_the_server_is_back() -> anyhow::Result<()> {
+    keeps_its_picture_until_the_server_is_back(Kind::Firefox)
+}
+
+#[test]
+fn webkitgtk_keeps_its_picture_until_the_server_is_back() -> anyhow::Result<()> {
+    keeps_its_picture_until_the_server_is_back(Kind::WebKitGtk)
+}
+
+#[test]
 fn a_token_in_the_address_opens_the_page_and_its_pictures_in_each_browser() -> anyhow::Result<()> {
     [Kind::Chromium, Kind::Firefox, Kind::WebKitGtk]
         .into_iter()
@@ -106,6 +121,25 @@ fn keeps_the_last_picture_after_the_end(kind: Kind) -> anyhow::Result<()> {
     // Stopping closes every connection that the end of the stream has left open.
     camera.pipeline.set_state(gst::State::Null)?;
     or_screenshot(&browser, kind, browser.keeps_colour(last, TOLERANCE, PERIOD))
+}
+
+/// A server that has gone for a while, and then has no picture yet, leaves the page with the picture before.
+fn keeps_its_picture_until_the_server_is_back(kind: Kind) -> anyhow::Result<()> {
+    let _turn = one_at_a_time();
+    let camera = Camera::start("")?;
+    let port = camera.sink.property::<i32>("current-port");
+    let (browser, _) = watch(&camera, kind, &camera.url()?)?;
+    camera.pipeline.set_state(gst::State::Null)?;
+    or_screenshot(&browser, kind, browser.keeps_colour(FIRST_COLOUR, TOLERANCE, 2 * PERIOD))?;
+    camera.sink.set_property("port", port);
+    camera.pipeline.set_state(gst::State::Playing)?;
+    or_screenshot(&browser, kind, browser.keeps_colour(FIRST_COLOUR, TOLERANCE, 2 * PERIOD))?;
+    for colour in &COLOURS[..2] {
+        let picture = jpeg(*colour)?;
+        camera.push(&picture)?;
+        or_screenshot(&browser, kind, browser.wait_for_colour(*colour, TOLERANCE, PATIENCE))?;
+    }
+    Ok(())
 }
 
 /// Opens the page and repeats one picture until it shows, so that start-up is no part of what comes next.
@@ -240,8 +274,8 @@ fn or_screenshot<T>(browser: &Browser, kind: Kind, result: anyhow::Result<T>) ->
     })
 }
 
-/// Chosen: some 20 times the delay seen, and long enough that half of it is well above a hiccup of a loaded machine.
-const PERIOD: Duration = Duration::from_secs(1);
+/// Chosen: some 40 times the delay seen, and long enough that half of it is well above a hiccup of a loaded machine.
+const PERIOD: Duration = Duration::from_secs(2);
 
 /// For what must happen, but not fast.
 const PATIENCE: Duration = Duration::from_secs(10);

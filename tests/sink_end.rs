@@ -259,7 +259,7 @@ fn the_port_is_free_again_as_soon_as_the_pipeline_has_stopped() {
     viewer.picture();
     camera.set_state(gst::State::Null);
     assert_eq!(camera.port(), 0);
-    viewer.expect_closed();
+    viewer.expect_end();
 
     camera.sink.set_property("port", i32::from(port));
     camera.set_state(gst::State::Playing);

@@ -34,7 +34,7 @@ fn a_camera_that_leaves_takes_its_viewers_along_and_nobody_else() {
     let mut of_yard = Viewer::open_as(connect(address), "/back/yard/stream", "");
     door.wait_for_viewers(1);
     door.set_state(gst::State::Null);
-    of_door.expect_closed();
+    of_door.expect_end();
     assert_eq!(get(address, "/door/snapshot").head.code(), 404);
     yard.push(&pictures()[1]);
     assert!(of_yard.picture() == pictures()[1]);

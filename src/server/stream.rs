@@ -90,12 +90,9 @@ impl Stream {
                 Poll::Ready(match ready!(self.poll_wanted(cx)) {
                     Next::Item { item, skipped } => Some(self.picture(item, skipped)),
                     Next::Again { item, .. } => Some(self.picture(item, 0)),
-                    Next::Ended => {
-                        self.phase = Phase::Ended;
-                        self.place.reason = Reason::Ended;
-                        Some(piece(self.writer.closing(self.last.as_ref().map(|last| last.part()))))
-                    }
-                    Next::Closed => self.leave(Reason::Stopped),
+                    Next::Ended => Some(self.close(Reason::Ended)),
+                    // WebKit blanks a picture after which nothing closes the stream.
+                    Next::Closed => Some(self.close(Reason::Stopped)),
                 })
             }
             Phase::Ended => Poll::Ready(None),
@@ -123,9 +120,10 @@ impl Stream {
         piece
     }
 
-    fn leave(&mut self, reason: Reason) -> Option<Piece> {
+    fn close(&mut self, reason: Reason) -> Piece {
+        self.phase = Phase::Ended;
         self.place.reason = reason;
-        None
+        piece(self.writer.closing(self.last.as_ref().map(|last| last.part())))
     }
 }
 
