@@ -3,16 +3,20 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
     process::Command,
+    sync::Arc,
 };
 
 use common::{
     certificate::Certificate,
     http::{Viewer, connect, get},
-    pipeline::{Camera, numbered, pictures, wait_until},
-    tls::{bridge, config, shake_hands, shown},
+    pipeline::{Camera, DEADLINE, numbered, pictures, wait_until},
+    tls::{TlsStream, bridge, config, shake_hands, shake_hands_over, shown},
 };
 use gst::prelude::*;
+use socket2::{Domain, Socket, Type};
+use tokio_rustls::rustls::ClientConfig;
 
 mod common;
 
@@ -198,7 +202,6 @@ fn sinks_that_share_a_port_share_a_certificate() {
     assert!(text.contains("tls-certificate-file"), "{text}");
 }
 
-/// `mjpegclientsrc` trusts what `ssl-ca-file` says.
 /// Its pictures fit into what waits to be encrypted, so no write ever waits, only the flush.
 #[test]
 fn a_viewer_that_takes_nothing_is_dropped() {
@@ -212,6 +215,78 @@ fn a_viewer_that_takes_nothing_is_dropped() {
         camera.push(&pictures()[0]);
         camera.viewers() == 0
     });
+}
+
+/// TLS holds up to 64 kB back by itself, so what it has taken says nothing of the peer: the kernel has to be asked. A
+/// viewer with a steady 30 kB/s was taken for one that stands still, and had to give up its place.
+#[test]
+fn a_viewer_that_takes_a_part_of_a_picture_stands_still_no_more() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    let mut viewer = narrow(camera.address(), 4096, &config(&certificate, &["http/1.1"]));
+    viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+    camera.wait_for_viewers(1);
+    let stalled_for = || {
+        let clients = camera.sink.property::<gst::Array>("client-stats");
+        let client: gst::Structure = clients[0].get().expect("a viewer");
+        client.get::<gst::ClockTime>("stalled-for").expect("a time")
+    };
+    camera.push(&with_comment(120_000));
+    for part in [60_000, 24_000] {
+        wait_until("the viewer to stand still", || stalled_for() > gst::ClockTime::from_mseconds(300));
+        viewer.read_exact(&mut vec![0; part]).expect("a part of the picture");
+        wait_until("the viewer to be seen reading", || stalled_for() < gst::ClockTime::from_mseconds(300));
+    }
+}
+
+/// Its farewell waits for room like all else; nobody noted that, and the connection stayed for ever.
+#[test]
+fn a_peer_that_does_not_take_the_end_of_an_answer_is_dropped() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let limits = format!("timeout=500000000 max-clients-per-address={PEERS}");
+    let properties = format!("{limits} {}", with(&certificate.file(), &certificate.key()));
+    let camera = Camera::new("is-live=true do-timestamp=true", &properties).play();
+    camera.push(&with_comment(40_000));
+    camera.wait_for_pictures(1);
+    let trust = config(&certificate, &["http/1.1"]);
+    let address = camera.address();
+    // Whether the picture waits or the farewell hangs on the sizes, so many are tried.
+    let peers: Vec<_> = (0..PEERS)
+        .map(|n| {
+            let mut peer = narrow(address, 2048 + 250 * n, &trust);
+            let request = b"GET /snapshot HTTP/1.1\r\nHost: camera\r\nConnection: close\r\n\r\n";
+            peer.write_all(request).expect("the request is taken");
+            peer
+        })
+        .collect();
+    wait_until("all places to be free", || {
+        let others: Vec<_> = (0..PEERS).map_while(|_| shake_hands(address, &trust).ok()).collect();
+        others.len() == PEERS
+    });
+    drop(peers);
+}
+
+const PEERS: usize = 100;
+
+/// A connection whose peer takes few bytes by itself.
+#[track_caller]
+fn narrow(address: SocketAddr, receive_buffer: usize, trust: &Arc<ClientConfig>) -> TlsStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    // Before it connects, as the window that it offers hangs on it.
+    socket.set_recv_buffer_size(receive_buffer).expect("a buffer size");
+    socket.connect(&address.into()).expect("somebody listens");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(DEADLINE)).expect("a socket option");
+    shake_hands_over(stream, trust).expect("a handshake")
+}
+
+/// A picture of so many bytes and a few, most of them in comments.
+fn with_comment(length: usize) -> Vec<u8> {
+    let mut picture = pictures().swap_remove(0);
+    while picture.len() < length {
+        picture.splice(2..2, [&[0xff, 0xfe, 0x27, 0x10][..], &[0; 9_998]].concat());
+    }
+    picture
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(super) async fn serve(
     mut stopping: watch::Receiver<Option<Duration>>,
 ) {
     place.connection.socket.get_or_init(|| socket.tcp());
+    let socket = socket.of(place.connection.clone());
     let Some(tls) = &shared.tls else {
         return http1::serve(TokioIo::new(socket), place, shared, stopping).await;
     };
@@ -151,12 +152,14 @@ impl Connection {
         self.leave.notified().await;
     }
 
+    /// For how long the peer has taken no byte of those that wait for it.
     pub(super) fn stalled_for(&self, now: Instant) -> Duration {
+        let parents = self.parent.as_ref().map(|parent| parent.stalled_for(now)).unwrap_or_default();
         if !self.waits.load(Ordering::Relaxed) {
-            return Duration::ZERO;
+            return parents;
         }
         let since = Duration::from_millis(self.waiting_since.load(Ordering::Relaxed));
-        now.saturating_duration_since(self.began).saturating_sub(since)
+        now.saturating_duration_since(self.began).saturating_sub(since).max(parents)
     }
 }
 

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use super::{
     connection::{Connection, HEAD_TIMEOUT},
     connections::ConnectionPlace,
-    link::{Drain, Link},
+    link::{Drain, Flush, Link},
     pump,
     reply::Endless,
     routes,
@@ -43,8 +43,8 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<Option<Duration>>,
 ) {
-    let (link, drain) = Link::new(stream, place.connection.clone());
-    let begun = Begun { drain, stream: Arc::default() };
+    let (link, flush) = Link::new(stream);
+    let begun = Begun { flush, drain: Drain::default(), stream: Arc::default() };
     let (connection, to_begin) = (place.connection.clone(), begun.clone());
     let service =
         service_fn(move |request| Box::pin(answer(request, shared.clone(), connection.clone(), to_begin.clone())));
@@ -102,6 +102,7 @@ async fn answer(
 /// The stream whose beginning has been sent.
 #[derive(Clone)]
 struct Begun {
+    flush: Flush,
     drain: Drain,
     stream: Arc<Mutex<Option<Box<Stream>>>>,
 }
@@ -133,6 +134,7 @@ impl hyper::body::Body for Sent {
                 Some(mut stream) => {
                     let opening = stream.open();
                     begun.drain.fill();
+                    begun.flush.drains(&begun.drain);
                     *lock(&begun.stream) = Some(stream);
                     Some(Ok(Frame::data(opening)))
                 }

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use super::{
     connection::{Connection, HEAD_TIMEOUT},
     connections::ConnectionPlace,
-    link::{Drain, Link},
+    link::{Drain, Flush, Link},
     routes,
     running::Shared,
     stream::{Body, Piece},
@@ -40,12 +40,11 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<Option<Duration>>,
 ) {
-    // What drains for one stream is not what drains for another: each has a drain of its own.
-    let (link, _) = Link::new(stream, place.connection.clone());
+    let (link, flush) = Link::new(stream);
     let connection = place.connection.clone();
     let streams = Streams::new(shared.clone(), place);
     let patience = shared.timeout();
-    let service = service_fn(move |request| answer(request, shared.clone()));
+    let service = service_fn(move |request| answer(request, shared.clone(), flush.clone()));
     let serving = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
@@ -124,8 +123,12 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Tracked>, Infallible> {
-    let taken = Taken { stream: STREAM.get(), drain: Drain::default() };
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+    flush: Flush,
+) -> Result<Response<Tracked>, Infallible> {
+    let taken = Taken { stream: STREAM.get(), flush, drain: Drain::default() };
     let is_head = *request.method() == Method::HEAD;
     let mut response = routes::answer(request, shared, &taken.stream).await?;
     // In HTTP/1 hyper does this.
@@ -151,6 +154,7 @@ struct Tracked {
 #[derive(Clone)]
 struct Taken {
     stream: Arc<Connection>,
+    flush: Flush,
     drain: Drain,
 }
 
@@ -210,12 +214,13 @@ impl Buf for TrackedPiece {
         if count == 0 {
             return;
         }
-        let Taken { stream, drain } = &self.taken;
+        let Taken { stream, flush, drain } = &self.taken;
         stream.progress();
         if self.piece.has_remaining() {
             stream.waits();
         } else {
-            drain.drained();
+            // TLS has it; the next one is chosen when the kernel has.
+            flush.drains(drain);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
+    mem,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
@@ -9,16 +10,18 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::connection::Connection;
 use crate::sync::lock;
 
 /// Wraps a connection's stream. hyper flushes it when, and only when, its own buffer is empty.
 #[derive(Debug)]
 pub(super) struct Link<T> {
     inner: T,
-    drain: Drain,
-    connection: Arc<Connection>,
+    flush: Flush,
 }
+
+/// The next time that all that was written to a [`Link`] has left, TLS's own buffer included.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flush(Arc<Mutex<Vec<Drain>>>);
 
 /// Whether all that was handed out for a viewer has left.
 #[derive(Clone, Debug, Default)]
@@ -31,18 +34,21 @@ struct Pending {
 }
 
 impl<T> Link<T> {
-    pub(super) fn new(inner: T, connection: Arc<Connection>) -> (Self, Drain) {
-        let drain = Drain::default();
-        (Self { inner, drain: drain.clone(), connection }, drain)
+    pub(super) fn new(inner: T) -> (Self, Flush) {
+        let flush = Flush::default();
+        (Self { inner, flush: flush.clone() }, flush)
+    }
+}
+
+impl Flush {
+    /// What was handed out for this viewer has been written, and leaves with the rest.
+    pub(super) fn drains(&self, drain: &Drain) {
+        lock(&self.0).push(drain.clone());
     }
 
-    /// Notes whether the peer reads.
-    fn note<R>(&self, written: Poll<R>) -> Poll<R> {
-        match &written {
-            Poll::Ready(_) => self.connection.progress(),
-            Poll::Pending => self.connection.waits(),
-        }
-        written
+    fn done(&self) {
+        let drains = mem::take(&mut *lock(&self.0));
+        drains.iter().for_each(Drain::drained);
     }
 }
 
@@ -65,8 +71,7 @@ impl Drain {
         Poll::Pending
     }
 
-    /// Says that all of it has left.
-    pub(super) fn drained(&self) {
+    fn drained(&self) {
         let awaited_by = {
             let mut pending = lock(&self.0);
             pending.waits = false;
@@ -86,19 +91,15 @@ impl<T: Read + Unpin> Read for Link<T> {
 
 impl<T: Write + Unpin> Write for Link<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.note(written)
+        Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // What is encrypted takes a picture at once; that the peer does not is seen here.
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
-        let flushed = self.note(flushed);
         if let Poll::Ready(Ok(())) = flushed {
-            self.drain.drained();
+            self.flush.done();
         }
-        // TLS holds bytes of its own back until the peer reads.
-        self.note(flushed)
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -114,7 +115,6 @@ impl<T: Write + Unpin> Write for Link<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.note(written)
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
     }
 }

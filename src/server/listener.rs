@@ -96,13 +96,13 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 set_up(&stream)?;
-                Ok((Socket::Tcp(stream.into()), Remote::Tcp(peer)))
+                Ok((stream.into(), Remote::Tcp(peer)))
             }
             Self::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
                 // Unix sockets have no NOTSENT_LOWAT; their whole queue is what is not taken yet.
                 SockRef::from(&stream).set_send_buffer_size(UNIX_SEND_BUFFER)?;
-                Ok((Socket::Unix(stream), Remote::Unix))
+                Ok((stream.into(), Remote::Unix))
             }
         }
     }

@@ -14,6 +14,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
+use super::connection::Connection;
+
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
@@ -23,10 +25,17 @@ pub enum Remote {
     Unix,
 }
 
-/// The socket of one connection. What is sent to one who has gone raises no SIGPIPE, which would end a program in C
-/// that does not ignore it: the standard library's `writev` does.
+/// The socket of one connection, which notes there whether the peer takes what is sent: here, below TLS and all that
+/// holds bytes back, as only the kernel knows. What is sent to one who has gone raises no SIGPIPE, which would end a
+/// program in C that does not ignore it: the standard library's `writev` does.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(super) struct Socket {
+    stream: Stream,
+    connection: Option<Arc<Connection>>,
+}
+
+#[derive(Debug)]
+enum Stream {
     /// Shared with those who ask the kernel how it gets on.
     Tcp(Arc<TcpStream>),
     Unix(UnixStream),
@@ -51,27 +60,54 @@ impl std::fmt::Display for Remote {
     }
 }
 
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Self {
+        Self { stream: Stream::Tcp(stream.into()), connection: None }
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Self {
+        Self { stream: Stream::Unix(stream), connection: None }
+    }
+}
+
 impl Socket {
+    /// The same, which notes how it gets on.
+    pub(super) fn of(self, connection: Arc<Connection>) -> Self {
+        Self { connection: Some(connection), ..self }
+    }
+
     /// The socket for as long as it is open, if the kernel has figures about it.
     pub(super) fn tcp(&self) -> Weak<TcpStream> {
-        match self {
-            Self::Tcp(stream) => Arc::downgrade(stream),
-            Self::Unix(_) => Weak::new(),
+        match &self.stream {
+            Stream::Tcp(stream) => Arc::downgrade(stream),
+            Stream::Unix(_) => Weak::new(),
         }
     }
 
     /// The first byte that the peer sends, which stays to be read; `None` if it is not to be had so.
     pub(super) async fn first_byte(&self) -> Option<u8> {
-        let Self::Tcp(stream) = self else { return None };
+        let Stream::Tcp(stream) = &self.stream else { return None };
         let mut byte = [0];
         (stream.peek(&mut byte).await.ok()? == 1).then_some(byte[0])
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => stream.poll_write_ready(cx),
-            Self::Unix(stream) => stream.poll_write_ready(cx),
+        match &self.stream {
+            Stream::Tcp(stream) => stream.poll_write_ready(cx),
+            Stream::Unix(stream) => stream.poll_write_ready(cx),
         }
+    }
+
+    /// Notes whether the peer reads.
+    fn note<R>(&self, sent: Poll<R>) -> Poll<R> {
+        match (&self.connection, &sent) {
+            (Some(connection), Poll::Ready(_)) => connection.progress(),
+            (Some(connection), Poll::Pending) => connection.waits(),
+            (None, _) => {}
+        }
+        sent
     }
 
     /// Sends a part of `length` bytes. That fewer were taken means that the socket is full: no need to ask it again.
@@ -88,9 +124,9 @@ impl Socket {
                 taken = send(socket)?;
                 if taken < length { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             };
-            let sent = match self {
-                Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(&**stream))),
-                Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(stream))),
+            let sent = match &self.stream {
+                Stream::Tcp(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(&**stream))),
+                Stream::Unix(stream) => stream.try_io(Interest::WRITABLE, || attempt(SockRef::from(stream))),
             };
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken == 0 => {}
@@ -118,16 +154,17 @@ fn poll_read(stream: &TcpStream, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) ->
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Tcp(stream) => poll_read(stream, cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.stream {
+            Stream::Tcp(stream) => poll_read(stream, cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, buf.len(), |socket| socket.send_with_flags(buf, libc::MSG_NOSIGNAL))
+        let sent = self.poll_send(cx, buf.len(), |socket| socket.send_with_flags(buf, libc::MSG_NOSIGNAL));
+        self.note(sent)
     }
 
     fn poll_write_vectored(
@@ -142,7 +179,8 @@ impl AsyncWrite for Socket {
         // More than the system takes at once are no reason to think the socket full.
         let bufs = &bufs[..bufs.len().min(MOST_SLICES)];
         let length = bufs.iter().map(|buf| buf.len()).sum();
-        self.poll_send(cx, length, |socket| socket.send_vectored_with_flags(bufs, libc::MSG_NOSIGNAL))
+        let sent = self.poll_send(cx, length, |socket| socket.send_vectored_with_flags(bufs, libc::MSG_NOSIGNAL));
+        self.note(sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -154,9 +192,9 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Tcp(stream) => Poll::Ready(SockRef::from(&**stream).shutdown(Shutdown::Write)),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.stream {
+            Stream::Tcp(stream) => Poll::Ready(SockRef::from(&**stream).shutdown(Shutdown::Write)),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

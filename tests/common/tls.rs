@@ -77,8 +77,13 @@ pub fn config(certificate: &Certificate, protocols: &[&str]) -> Arc<ClientConfig
 /// Connects and shakes hands; an error is the client's.
 #[track_caller]
 pub fn shake_hands(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<TlsStream> {
-    let name = ServerName::IpAddress(address.ip().into());
-    let mut stream = connect(address);
+    shake_hands_over(connect(address), config)
+}
+
+/// The same over a connection that there is.
+#[track_caller]
+pub fn shake_hands_over(mut stream: TcpStream, config: &Arc<ClientConfig>) -> std::io::Result<TlsStream> {
+    let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
     let mut connection = ClientConnection::new(config.clone(), name).expect("a name to ask for");
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
