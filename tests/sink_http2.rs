@@ -1,6 +1,7 @@
 //! HTTP/2: many viewers by one connection, each with the newest picture, none at the cost of another.
 
 use std::{
+    io::Write as _,
     net::{SocketAddr, TcpStream},
     sync::{Arc, mpsc::channel},
     time::{Duration, Instant},
@@ -9,8 +10,8 @@ use std::{
 use common::{
     certificate::Certificate,
     http2::{Http2, RST_STREAM},
-    pipeline::{Camera, DEADLINE, large, number, numbered, pictures, wait_until},
-    tls::config,
+    pipeline::{Camera, DEADLINE, large, number, numbered, padded, pictures, wait_until},
+    tls::{config, shake_hands},
 };
 use gst::prelude::*;
 use tokio_rustls::rustls::ClientConfig;
@@ -126,6 +127,32 @@ fn a_stream_whose_window_opens_late_gets_the_newest_picture_after_the_one_it_has
     client.open_window(stream, 1 << 30);
     assert_eq!(number(&client.picture(stream)), 0);
     assert_eq!(number(&client.picture(stream)), 29);
+}
+
+/// Each picture that waits in the process beside the one under way is one that gets old. TLS has room for 64 kB.
+#[test]
+fn no_more_pictures_wait_for_a_stream_than_for_a_connection_of_its_own() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let tls = format!("tls-certificate-file={} tls-private-key-file={}", certificate.file(), certificate.key());
+    let camera = Camera::new("is-live=true do-timestamp=true", &tls).play();
+    let mut one = shake_hands(camera.address(), &config(&certificate, &["http/1.1"])).expect("a handshake");
+    one.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+    camera.wait_for_viewers(1);
+    let mut many = Http2::connect(camera.address(), &config(&certificate, &["h2"]));
+    many.get("/stream");
+    camera.wait_for_viewers(2);
+    let pictures = || {
+        let clients = camera.sink.property::<gst::Array>("client-stats");
+        let pictures = |client: &glib::SendValue| client.get::<gst::Structure>().ok()?.get::<u64>("pictures").ok();
+        [&clients[0], &clients[1]].map(|client| pictures(client).expect("a figure"))
+    };
+    let picture = padded(10_000);
+    wait_until("both to take no more", || {
+        camera.push(&picture);
+        pictures().iter().all(|sent| sent + 50 < camera.served())
+    });
+    let [alone, with_others] = pictures();
+    assert!(with_others <= alone + 2, "{alone} pictures by HTTP/1, {with_others} by HTTP/2");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 use common::{
     certificate::Certificate,
     http::{Viewer, connect, get},
-    pipeline::{Camera, DEADLINE, numbered, pictures, wait_until},
+    pipeline::{Camera, DEADLINE, numbered, padded, pictures, wait_until},
     tls::{TlsStream, bridge, config, shake_hands, shake_hands_over, shown},
 };
 use gst::prelude::*;
@@ -231,7 +231,7 @@ fn a_viewer_that_takes_a_part_of_a_picture_stands_still_no_more() {
         let client: gst::Structure = clients[0].get().expect("a viewer");
         client.get::<gst::ClockTime>("stalled-for").expect("a time")
     };
-    camera.push(&with_comment(120_000));
+    camera.push(&padded(120_000));
     for part in [60_000, 24_000] {
         wait_until("the viewer to stand still", || stalled_for() > gst::ClockTime::from_mseconds(300));
         viewer.read_exact(&mut vec![0; part]).expect("a part of the picture");
@@ -246,7 +246,7 @@ fn a_peer_that_does_not_take_the_end_of_an_answer_is_dropped() {
     let limits = format!("timeout=500000000 max-clients-per-address={PEERS}");
     let properties = format!("{limits} {}", with(&certificate.file(), &certificate.key()));
     let camera = Camera::new("is-live=true do-timestamp=true", &properties).play();
-    camera.push(&with_comment(40_000));
+    camera.push(&padded(40_000));
     camera.wait_for_pictures(1);
     let trust = config(&certificate, &["http/1.1"]);
     let address = camera.address();
@@ -278,15 +278,6 @@ fn narrow(address: SocketAddr, receive_buffer: usize, trust: &Arc<ClientConfig>)
     let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(DEADLINE)).expect("a socket option");
     shake_hands_over(stream, trust).expect("a handshake")
-}
-
-/// A picture of so many bytes and a few, most of them in comments.
-fn with_comment(length: usize) -> Vec<u8> {
-    let mut picture = pictures().swap_remove(0);
-    while picture.len() < length {
-        picture.splice(2..2, [&[0xff, 0xfe, 0x27, 0x10][..], &[0; 9_998]].concat());
-    }
-    picture
 }
 
 #[test]

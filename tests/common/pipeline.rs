@@ -179,6 +179,15 @@ pub fn large() -> Vec<u8> {
     picture
 }
 
+/// A picture of so many bytes and a few, most of them in comments.
+pub fn padded(length: usize) -> Vec<u8> {
+    let mut picture = pictures().swap_remove(0);
+    while picture.len() < length {
+        picture.splice(2..2, [&[0xff, 0xfe, 0x27, 0x10][..], &[0; 9_998]].concat());
+    }
+    picture
+}
+
 /// The picture with a number in a comment segment: as many different pictures as a test likes, without encoding them.
 pub fn numbered(picture: &[u8], number: u32) -> Vec<u8> {
     let (start, rest) = picture.split_at(2);
