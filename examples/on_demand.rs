@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let valve = pipeline.by_name("valve").context("it is there")?;
     server.set_property("port", port);
 
-    // The signals come from the thread that serves all viewers: a handler must be quick, and leave the state alone.
+    // The signals come one after the other from a thread of the sink.
     let watching = Arc::new(Mutex::new(HashSet::new()));
     for signal in ["client-added", "client-removed"] {
         let (watching, valve) = (watching.clone(), valve.clone());

@@ -74,6 +74,33 @@ fn a_viewer_can_be_sent_away_by_its_id() {
     assert_eq!(next(&told), Told::Removed(1, "removed".into()));
 }
 
+/// Signals once came from the thread that serves viewers: this handler would have held up all of them, and itself.
+#[test]
+fn a_handler_that_takes_its_time_holds_up_nobody_and_may_stop_the_element() {
+    let camera = Camera::live();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let (stopped, has_stopped) = mpsc::channel();
+    let wait = std::sync::Mutex::new(wait);
+    let pipeline = camera.pipeline.clone();
+    camera.sink.connect("client-added", false, move |_| {
+        // The second time the test has ended.
+        if wait.lock().expect("nobody panics").recv().is_ok() {
+            let _ = stopped.send(pipeline.set_state(gst::State::Null));
+        }
+        None
+    });
+    let mut first = Viewer::open(camera.address());
+    let mut second = Viewer::open(camera.address());
+    for picture in pictures() {
+        camera.push(&picture);
+        assert!(first.picture() == picture && second.picture() == picture);
+    }
+    go_on.send(()).expect("the handler waits");
+    assert_eq!(has_stopped.recv_timeout(DEADLINE), Ok(Ok(gst::StateChangeSuccess::Success)));
+    first.expect_end();
+    drop(go_on);
+}
+
 #[test]
 fn a_viewer_that_takes_no_byte_is_dropped_though_pictures_come() {
     let (camera, told) = camera_with("timeout=500000000");

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Called on the thread that serves all viewers: be quick, and leave the state alone. */
+/* Called on a thread of the sink. */
 static void
 on_added (GstElement * server, guint64 id, const gchar * address, gpointer data)
 {

@@ -187,7 +187,9 @@ impl BaseSinkImpl for MjpegServerSink {
         let config = settings.config().map_err(refused)?;
         let mount = settings.mount().map_err(refused)?;
         let camera = settings.camera().map_err(refused)?;
-        let camera = Arc::new(Camera::new(camera, viewers::observer(self.obj().downgrade())));
+        let observer = viewers::observer(self.obj().downgrade())
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread for signals: {error}")))?;
+        let camera = Arc::new(Camera::new(camera, observer));
         let server = Server::start(&config, mount, camera.clone())
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
         let (address, url) = (server.address().clone(), server.url());

@@ -1,19 +1,22 @@
 //! Viewers as the application sees them: signals, figures, and the action that sends one away.
 
-use std::sync::LazyLock;
+use std::{
+    io,
+    sync::{LazyLock, mpsc},
+    thread,
+};
 
 use glib::subclass::{Signal, prelude::*};
 use gst::prelude::*;
 
 use super::MjpegServerSink;
-use crate::server::{Camera, Event, Figures, Observer, Viewer, ViewerFigures};
+use crate::server::{Camera, Event, Figures, Observer, Reason, ViewerFigures};
 
 const CLIENT_ADDED: &str = "client-added";
 const CLIENT_REMOVED: &str = "client-removed";
 const REMOVE: &str = "remove";
 
-/// The element's signals. `client-added` and `client-removed` come from the thread that serves viewers: a handler must
-/// not block, nor change the state of the element.
+/// The element's signals. `client-added` and `client-removed` come one after the other from a thread of the element.
 pub(super) fn signals() -> &'static [Signal] {
     static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
         vec![
@@ -39,30 +42,59 @@ pub(super) fn signals() -> &'static [Signal] {
     &SIGNALS
 }
 
-/// Emits the signals of an element.
-pub(super) fn observer(element: glib::WeakRef<MjpegServerSink>) -> Observer {
-    Box::new(move |event| {
-        let Some(element) = element.upgrade() else { return };
-        let about = |viewer: &Viewer| (viewer.id(), viewer.peer().to_string());
-        match event {
-            Event::Added(viewer) => {
-                let (id, address) = about(viewer);
-                gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} came");
-                element.imp().unthrottle();
-                element.emit_by_name::<()>(CLIENT_ADDED, &[&id, &address]);
-            }
-            Event::Removed(viewer, reason) => {
-                let (id, address) = about(viewer);
-                gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} left: {reason}");
-                element.emit_by_name::<()>(CLIENT_REMOVED, &[&id, &address, &reason.to_string()]);
-            }
-            Event::Trouble(what) => {
-                gst::element_warning!(element, gst::ResourceError::Settings, ("{what}"));
-                return;
-            }
+/// What the element says of its viewers, as far as the server's thread has to tell.
+enum Told {
+    Added { id: u64, address: String },
+    Removed { id: u64, address: String, reason: Reason },
+    Trouble(String),
+}
+
+/// Has the element emit its signals, from a thread of its own: a handler that takes its time holds up no viewer, and may
+/// change the state of the element. The thread ends when the observer is dropped and all has been told.
+///
+/// # Errors
+///
+/// The system has no thread left.
+pub(super) fn observer(element: glib::WeakRef<MjpegServerSink>) -> io::Result<Observer> {
+    let (tell, told) = mpsc::sync_channel(MOST_EVENTS);
+    let teller = element.clone();
+    thread::Builder::new().name("mjpeghttp-events".into()).spawn(move || {
+        for told in told {
+            let Some(element) = teller.upgrade() else { return };
+            emit(&element, told);
         }
-        element.notify(super::settings::PROP_NUM_CLIENTS);
-    })
+    })?;
+    Ok(Box::new(move |event| {
+        let told = match event {
+            Event::Added(viewer) => Told::Added { id: viewer.id(), address: viewer.peer().to_string() },
+            Event::Removed(viewer, reason) => {
+                Told::Removed { id: viewer.id(), address: viewer.peer().to_string(), reason }
+            }
+            Event::Trouble(what) => Told::Trouble(what.to_owned()),
+        };
+        if tell.try_send(told).is_err() {
+            gst::warning!(super::imp::CAT, "a handler is too slow: {MOST_EVENTS} signals wait, one is left out");
+        }
+    }))
+}
+
+fn emit(element: &MjpegServerSink, told: Told) {
+    match told {
+        Told::Added { id, address } => {
+            gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} came");
+            element.imp().unthrottle();
+            element.emit_by_name::<()>(CLIENT_ADDED, &[&id, &address]);
+        }
+        Told::Removed { id, address, reason } => {
+            gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} left: {reason}");
+            element.emit_by_name::<()>(CLIENT_REMOVED, &[&id, &address, &reason.to_string()]);
+        }
+        Told::Trouble(what) => {
+            gst::element_warning!(element, gst::ResourceError::Settings, ("{what}"));
+            return;
+        }
+    }
+    element.notify(super::settings::PROP_NUM_CLIENTS);
 }
 
 /// The figures of the whole server.
@@ -98,3 +130,6 @@ fn client(viewer: &ViewerFigures) -> gst::Structure {
         .field_if_some("unsent", viewer.tcp.map(|tcp| tcp.unsent))
         .build()
 }
+
+/// Signals that may wait for a handler. Chosen: more come only where a handler never returns; 100 bytes each.
+const MOST_EVENTS: usize = 4096;
