@@ -1,6 +1,6 @@
 //! Who may see anything at all.
 
-use std::{collections::HashMap, fmt, net::IpAddr, sync::Mutex, time::Duration};
+use std::{fmt, net::IpAddr};
 
 use http_auth::basic::encode_credentials;
 use hyper::{
@@ -8,10 +8,11 @@ use hyper::{
     header::{AUTHORIZATION, HeaderValue},
 };
 use subtle::ConstantTimeEq;
-use tokio::time::Instant;
 
-use super::query;
-use crate::sync::lock;
+use super::{
+    guesses::{Guesses, Outcome},
+    query,
+};
 
 /// What a viewer has to know. Without either everybody may see everything. Printing it shows neither.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -34,17 +35,19 @@ pub struct TokenError;
 /// Judges requests, and slows down who guesses.
 pub(super) struct Access {
     secrets: Secrets,
-    /// Wrong answers in a row of each address, and when the last one came. All that come through a Unix socket are one.
-    failures: Mutex<HashMap<Option<IpAddr>, (u32, Instant)>>,
+    guesses: Guesses,
 }
 
-/// A request without the right answer.
+/// A request that may not be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Denied {
-    /// The value of WWW-Authenticate.
-    pub(super) challenge: HeaderValue,
-    /// Time to wait before saying so.
-    pub(super) pause: Duration,
+pub(super) enum Denied {
+    /// It has not the right answer.
+    Stranger {
+        /// The value of WWW-Authenticate.
+        challenge: HeaderValue,
+    },
+    /// Too many from the same address wait for theirs to be looked at; whether this one was right nobody knows.
+    Crowded,
 }
 
 impl Secrets {
@@ -84,26 +87,27 @@ impl std::str::FromStr for Token {
 
 impl Access {
     pub(super) fn new(secrets: Secrets) -> Self {
-        Self { secrets, failures: Mutex::default() }
+        Self { secrets, guesses: Guesses::default() }
     }
 
-    /// Whether a request from this address may be answered.
-    pub(super) fn check<B>(&self, request: &Request<B>, from: Option<IpAddr>) -> Result<(), Denied> {
+    /// Whether a request from this address may be answered. Waits behind wrong answers of others from there.
+    pub(super) async fn check<B>(&self, request: &Request<B>, from: Option<IpAddr>) -> Result<(), Denied> {
         if self.secrets.is_open() {
             return Ok(());
         }
         let authorization = request.headers().get(AUTHORIZATION).map(with_scheme);
         let authorization = authorization.as_deref();
         let token = query::value(request.uri(), "token").map(str::as_bytes);
-        if self.is_right(authorization, token) {
-            lock(&self.failures).remove(&from);
-            return Ok(());
-        }
         // A browser asks without an answer first, which is no guess.
-        let guessed = authorization.is_some() || token.is_some();
-        let pause = if guessed { self.failed(from, Instant::now()) } else { Duration::ZERO };
+        if authorization.is_some() || token.is_some() {
+            match self.guesses.look(from, || self.is_right(authorization, token)).await {
+                Outcome::Right => return Ok(()),
+                Outcome::Wrong => {}
+                Outcome::Crowded => return Err(Denied::Crowded),
+            }
+        }
         let challenge = if self.secrets.user.is_some() { BASIC } else { BEARER };
-        Err(Denied { challenge: HeaderValue::from_static(challenge), pause })
+        Err(Denied::Stranger { challenge: HeaderValue::from_static(challenge) })
     }
 
     fn is_right(&self, authorization: Option<&[u8]>, token: Option<&[u8]>) -> bool {
@@ -112,18 +116,6 @@ impl Access {
         let plain = self.secrets.token.as_ref().map(|token| token.0.clone());
         // All three are compared, each in a time that does not tell how much of it was right.
         same(authorization, user) | same(authorization, bearer) | same(token, plain)
-    }
-
-    /// Counts a wrong answer; how long its sender has to wait for ours.
-    fn failed(&self, from: Option<IpAddr>, now: Instant) -> Duration {
-        let mut failures = lock(&self.failures);
-        failures.retain(|_, (_, last)| now.saturating_duration_since(*last) < FORGIVE_AFTER);
-        if failures.len() >= MAX_ADDRESSES && !failures.contains_key(&from) {
-            return LONGEST_PAUSE;
-        }
-        let (count, last) = failures.entry(from).or_insert((0, now));
-        (*count, *last) = (count.saturating_add(1), now);
-        FIRST_PAUSE.saturating_mul(1u32.checked_shl(*count - 1).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
     }
 }
 
@@ -147,19 +139,10 @@ fn same(given: Option<&[u8]>, wanted: Option<String>) -> bool {
 const BASIC: &str = "Basic realm=\"camera\", charset=\"UTF-8\"";
 const BEARER: &str = "Bearer realm=\"camera\"";
 
-/// Wait after the first wrong answer, doubled with each, and the longest. Chosen: nobody who mistypes notices the
-/// first, and a guesser needs a connection for each guess under way.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Time without a wrong answer after which those before are forgiven.
-const FORGIVE_AFTER: Duration = Duration::from_secs(60);
-
-/// Addresses remembered. Chosen: 64 kB of memory; beyond them every guess waits longest.
-const MAX_ADDRESSES: usize = 1024;
-
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -177,8 +160,8 @@ mod tests {
         request.body(()).expect("a request")
     }
 
-    #[test]
-    fn each_right_answer_opens() {
+    #[tokio::test(start_paused = true)]
+    async fn each_right_answer_opens() {
         let access = access();
         for (target, authorization) in [
             ("/stream", Some("Basic YW5uOnA6dw==")),
@@ -188,12 +171,13 @@ mod tests {
             ("/stream?layout=standard&token=t0ken", None),
             ("/?token=t0ken", Some("Basic d3Jvbmc=")),
         ] {
-            assert_eq!(access.check(&request(target, authorization), HERE), Ok(()), "{target} {authorization:?}");
+            let checked = access.check(&request(target, authorization), HERE).await;
+            assert_eq!(checked, Ok(()), "{target} {authorization:?}");
         }
     }
 
-    #[test]
-    fn no_other_answer_does() {
+    #[tokio::test(start_paused = true)]
+    async fn no_other_answer_does() {
         let access = access();
         for (target, authorization) in [
             ("/stream", None),
@@ -204,22 +188,20 @@ mod tests {
             ("/stream", Some("Basic YW5uOg==")),
             ("/stream", Some("Basic t0ken")),
         ] {
-            assert!(access.check(&request(target, authorization), HERE).is_err(), "{target} {authorization:?}");
+            let checked = access.check(&request(target, authorization), HERE).await;
+            assert!(matches!(checked, Err(Denied::Stranger { .. })), "{target} {authorization:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn guessing_gets_slower_for_the_one_who_guesses_and_asking_does_not() {
+    async fn asking_without_an_answer_is_no_guess() {
         let access = access();
-        let pause =
-            |target, from| access.check(&request(target, None), from).map_err(|denied| denied.pause.as_millis());
-        let wrong = "/stream?token=wrong";
-        let pauses: Vec<_> = (0..8).map(|_| pause(wrong, HERE)).collect();
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Err));
-        assert_eq!(pause(wrong, Some(IpAddr::from([127, 0, 0, 2]))), Err(100));
-        assert_eq!(pause("/stream", HERE), Err(0));
-        tokio::time::advance(FORGIVE_AFTER).await;
-        assert_eq!(pause(wrong, HERE), Err(100));
+        let began = Instant::now();
+        for _ in 0..10 {
+            assert!(access.check(&request("/stream", None), HERE).await.is_err());
+        }
+        assert_eq!(access.check(&request("/stream?token=t0ken", None), HERE).await, Ok(()));
+        assert!(began.elapsed().is_zero());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod connection;
 mod connections;
 mod cors;
 mod endpoint;
+mod guesses;
 mod health;
 mod http1;
 mod http2;

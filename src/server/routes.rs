@@ -11,8 +11,10 @@ use hyper::{
 
 use super::{
     Camera, Mount,
+    access::Denied,
     cameras::Found,
     connection::Connection,
+    guesses::LONGEST_PAUSE,
     health, metrics, page, query, reply,
     running::Shared,
     snapshot, status,
@@ -44,12 +46,9 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
     let rest = found.as_ref().map_or(path, |found| found.rest);
     // A load balancer knows no password, and learns no more than whether pictures come; the icon shows nothing.
     if !["/health", "/favicon.ico"].contains(&rest)
-        && let Err(denied) = shared.access.check(request, peer.ip())
+        && let Err(denied) = shared.access.check(request, peer.ip()).await
     {
-        tokio::time::sleep(denied.pause).await;
-        let mut response = reply::text(StatusCode::UNAUTHORIZED, "this camera wants a user and password, or a token");
-        response.headers_mut().insert(WWW_AUTHENTICATE, denied.challenge);
-        return response;
+        return deny(denied);
     }
     // What stands at the root of a server is about all its cameras.
     match (found, path) {
@@ -60,6 +59,23 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
         (Some(found), _) => camera(request, &found, shared, peer).await,
         (None, "/") => page::page(request.uri(), request.version(), &Mount::default(), &shared.cameras.all()),
         (None, _) => not_found(path, shared),
+    }
+}
+
+fn deny(denied: Denied) -> Response<Body> {
+    match denied {
+        Denied::Stranger { challenge } => {
+            let text = "this camera wants a user and password, or a token";
+            let mut response = reply::text(StatusCode::UNAUTHORIZED, text);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            response
+        }
+        Denied::Crowded => {
+            let text = "too many wrong passwords come from this address; try again in a few seconds";
+            let mut response = reply::text(StatusCode::TOO_MANY_REQUESTS, text);
+            response.headers_mut().insert(RETRY_AFTER, LONGEST_PAUSE.as_secs().into());
+            response
+        }
     }
 }
 
