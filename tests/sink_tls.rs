@@ -133,6 +133,25 @@ fn a_certificate_that_is_damaged_later_leaves_the_old_one_and_a_warning() {
     shake_hands(camera.address(), &trusted).expect("the same certificate");
 }
 
+/// A key that the server may not read is refused once, and chmod or chown, the cure, writes nothing.
+#[test]
+fn a_file_is_read_again_when_all_but_its_time_of_writing_has_changed() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let camera = serve(&certificate);
+    let renewed = Certificate::new("IP:127.0.0.1", 1);
+    let whole = fs::read(renewed.file()).expect("a certificate");
+    fs::copy(renewed.key(), certificate.key()).expect("a copy");
+    fs::write(certificate.file(), vec![b'x'; whole.len()]).expect("a file");
+    let written = fs::metadata(certificate.file()).and_then(|about| about.modified()).expect("a time");
+    camera.message(gst::MessageType::Warning);
+
+    fs::write(certificate.file(), whole).expect("a file");
+    let file = fs::File::options().append(true).open(certificate.file()).expect("a file");
+    file.set_modified(written).expect("a file of ours");
+    let after = config(&renewed, &["http/1.1"]);
+    wait_until("the new certificate", || shake_hands(camera.address(), &after).is_ok());
+}
+
 #[test]
 fn who_speaks_plain_http_is_told_so() {
     let certificate = Certificate::new("IP:127.0.0.1", 1);

@@ -213,7 +213,8 @@ impl TlsFiles {
     fn stamp(&self) -> Stamp {
         [&self.certificate, &self.key].map(|file| {
             let about = fs::metadata(file).ok()?;
-            Some((about.dev(), about.ino(), about.len(), about.mtime(), about.mtime_nsec()))
+            // Not that of the last write: who may read a file, and a file put back with its old time, change this only.
+            Some((about.dev(), about.ino(), about.len(), about.ctime(), about.ctime_nsec()))
         })
     }
 }
