@@ -1,7 +1,10 @@
 //! The connections of a server.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,7 +22,9 @@ use crate::sync::lock;
 pub(super) struct Connections {
     /// Most from one address; 0 is no limit.
     per_address: usize,
-    /// More would take the descriptors that the application needs for itself.
+    /// All those of the process, however many servers it has.
+    in_process: &'static AtomicUsize,
+    /// More of them would take the descriptors that the application needs for itself.
     most: usize,
     open: Mutex<Slab<Arc<Connection>>>,
     /// The streams of those that speak HTTP/2.
@@ -42,7 +47,12 @@ pub(super) struct ConnectionPlace {
 
 impl Connections {
     pub(super) fn new(per_address: usize) -> Arc<Self> {
-        Arc::new(Self { per_address, most: descriptors() / 2, open: Mutex::default(), streams: Mutex::default() })
+        static IN_PROCESS: AtomicUsize = AtomicUsize::new(0);
+        Self::among(&IN_PROCESS, descriptors() / 2, per_address)
+    }
+
+    fn among(in_process: &'static AtomicUsize, most: usize, per_address: usize) -> Arc<Self> {
+        Arc::new(Self { per_address, in_process, most, open: Mutex::default(), streams: Mutex::default() })
     }
 
     /// A place for a connection from `peer`.
@@ -52,7 +62,8 @@ impl Connections {
             let mut open = lock(&self.open);
             let same = || open.iter().filter(|(_, other)| other.ip() == peer.ip()).count();
             let crowded = self.per_address > 0 && peer.ip().is_some() && same() >= self.per_address;
-            if open.len() >= self.most || crowded {
+            let one_more = |count| (count < self.most).then_some(count + 1);
+            if crowded || self.in_process.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
                 return Err(Full);
             }
             open.insert(connection.clone())
@@ -91,6 +102,7 @@ impl Drop for StreamPlace {
 impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         lock(&self.connections.open).remove(self.key);
+        self.connections.in_process.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -135,6 +147,19 @@ mod tests {
         place.connection.progress();
         connections.drop_stalled(Duration::from_secs(5));
         assert!(!place.connection.is_leaving());
+    }
+
+    /// Three sinks, each with half of the descriptors, left none to the application.
+    #[test]
+    fn all_servers_of_a_process_have_so_many_connections_together() {
+        let in_process = Box::leak(Box::default());
+        let [one, other] = [3, 3].map(|most| Connections::among(in_process, most, 0));
+        let first = one.connect(peer(1)).expect("a place");
+        let _second = other.connect(peer(2)).expect("a place");
+        let _third = other.connect(peer(3)).expect("a place");
+        assert!(one.connect(peer(4)).is_err() && other.connect(peer(4)).is_err());
+        drop(first);
+        assert!(other.connect(peer(4)).is_ok());
     }
 
     #[test]
