@@ -170,6 +170,33 @@ fn status_and_health_are_of_one_camera_or_of_all() {
     assert!(String::from_utf8_lossy(&health.body).contains("back/yard"));
 }
 
+/// A load balancer knows no password; nobody else who does not learns from it which cameras there are.
+#[test]
+fn who_knows_no_password_learns_whether_pictures_come_and_no_name() {
+    let door = Camera::new("is-live=true do-timestamp=true", "mount=/door token=t0ken").play();
+    let yard = format!("mount=/yard token=t0ken port={}", door.port());
+    let yard = Camera::new("is-live=true do-timestamp=true", &yard).play();
+    let health = |path| {
+        let answer = get(door.address(), path);
+        (answer.head.code(), String::from_utf8(answer.body).expect("text"))
+    };
+    for path in ["/door/health", "/nothing/health"] {
+        assert_eq!(health(path).0, 401, "{path}");
+    }
+    for path in ["/door/favicon.ico", "/nothing/favicon.ico"] {
+        assert_eq!(get(door.address(), path).head.code(), 200, "{path}");
+    }
+    assert_eq!(health("/health"), (503, "pictures do not come from all cameras\n".to_owned()));
+    let (code, text) = health("/health?token=t0ken");
+    assert!(code == 503 && text.contains("door") && text.contains("yard"), "{text}");
+    for camera in [&door, &yard] {
+        camera.push(&pictures()[0]);
+        camera.wait_for_pictures(1);
+    }
+    assert_eq!(health("/health"), (200, "pictures come\n".to_owned()));
+    assert_eq!(health("/door/health?token=t0ken").0, 200);
+}
+
 #[test]
 fn the_application_is_told_where_each_camera_is() {
     let (door, yard) = two();

@@ -9,8 +9,17 @@ use hyper::{Response, StatusCode, Uri};
 
 use super::{Camera, Mount, query, reply, stream::Body};
 
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// One who may see everything.
+    Viewer,
+    /// One who does not know the password, and learns no camera's name and no figure.
+    Stranger,
+}
+
 /// Whether pictures come from all these cameras.
-pub(super) fn answer(uri: &Uri, cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
+pub(super) fn answer(uri: &Uri, cameras: &[(Mount, Arc<Camera>)], asker: Asker) -> Response<Body> {
     let limit = match query::value(uri, "max-age").map(str::parse::<u32>) {
         None => MAX_AGE,
         Some(Ok(seconds)) if seconds > 0 => Duration::from_secs(seconds.into()),
@@ -22,9 +31,11 @@ pub(super) fn answer(uri: &Uri, cameras: &[(Mount, Arc<Camera>)]) -> Response<Bo
     });
     let faults: Vec<_> = faults.collect();
     if faults.is_empty() {
-        reply::text(StatusCode::OK, "pictures come")
-    } else {
-        reply::unavailable(&faults.join("; "))
+        return reply::text(StatusCode::OK, "pictures come");
+    }
+    match asker {
+        Asker::Viewer => reply::unavailable(&faults.join("; ")),
+        Asker::Stranger => reply::unavailable("pictures do not come from all cameras"),
     }
 }
 
@@ -58,8 +69,10 @@ mod tests {
     #[test]
     fn a_limit_that_is_none_is_refused() {
         for wrong in ["/health?max-age=0", "/health?max-age=-1", "/health?max-age=", "/health?max-age=99999999999"] {
-            assert_eq!(answer(&Uri::from_static(wrong), &[]).status(), StatusCode::BAD_REQUEST, "{wrong}");
+            let answer = answer(&Uri::from_static(wrong), &[], Asker::Viewer);
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{wrong}");
         }
-        assert_eq!(answer(&Uri::from_static("/health?max-age=60"), &[]).status(), StatusCode::OK);
+        let answer = answer(&Uri::from_static("/health?max-age=60"), &[], Asker::Viewer);
+        assert_eq!(answer.status(), StatusCode::OK);
     }
 }

@@ -15,7 +15,8 @@ use super::{
     cameras::Found,
     connection::Connection,
     guesses::LONGEST_PAUSE,
-    health, metrics, page, query, reply,
+    health::{self, Asker},
+    metrics, page, query, reply,
     running::Shared,
     snapshot, status,
     stream::{Body, Stream},
@@ -42,18 +43,20 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
         return other_method(request.method());
     }
     let path = request.uri().path();
-    let found = shared.cameras.find(path);
-    let rest = found.as_ref().map_or(path, |found| found.rest);
-    // A load balancer knows no password, and learns no more than whether pictures come; the icon shows nothing.
-    if !["/health", "/favicon.ico"].contains(&rest)
-        && let Err(denied) = shared.access.check(request, peer.ip()).await
-    {
-        return deny(denied);
+    // It shows nothing, and is the same everywhere: not even whether there is a camera.
+    if path.ends_with("/favicon.ico") {
+        return page::icon();
     }
+    let checked = shared.access.check(request, peer.ip()).await;
+    let asker = match checked {
+        Ok(()) => Asker::Viewer,
+        // A load balancer knows no password, and learns no more than whether pictures come.
+        Err(_) if path == "/health" => Asker::Stranger,
+        Err(denied) => return deny(denied),
+    };
     // What stands at the root of a server is about all its cameras.
-    match (found, path) {
-        (_, "/favicon.ico") => page::icon(),
-        (_, "/health") => health::answer(request.uri(), &shared.cameras.all()),
+    match (shared.cameras.find(path), path) {
+        (_, "/health") => health::answer(request.uri(), &shared.cameras.all(), asker),
         (found, "/status") => status::answer(found.map(|found| found.camera).as_deref(), &shared.cameras.all()),
         (_, "/metrics") => metrics::answer(&shared.cameras.all()),
         (Some(found), _) => camera(request, &found, shared, peer).await,
@@ -101,9 +104,8 @@ async fn camera(
         "/stream" => stream(request, camera, peer),
         "/snapshot" => snapshot::answer(request, camera).await,
         "/status" => status::answer(Some(camera), &alone()),
-        "/health" => health::answer(request.uri(), &alone()),
+        "/health" => health::answer(request.uri(), &alone(), Asker::Viewer),
         "/metrics" => metrics::answer(&alone()),
-        "/favicon.ico" => page::icon(),
         _ => not_found(request.uri().path(), shared),
     }
 }
