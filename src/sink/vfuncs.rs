@@ -28,7 +28,8 @@ unsafe extern "C" fn get_times(
     // SAFETY: BaseSink calls this with an instance of this class, a buffer and two places to write to, valid for the
     // call; the parent's class is BaseSink's own.
     unsafe {
-        if imp(&sink).sends_on_arrival() {
+        let imp = imp(&sink);
+        if gst::panic_to_error!(imp, false, { imp.sends_on_arrival() }) {
             *start = gst::ffi::GST_CLOCK_TIME_NONE;
             *end = gst::ffi::GST_CLOCK_TIME_NONE;
             return;
@@ -43,9 +44,14 @@ unsafe extern "C" fn get_times(
 unsafe extern "C" fn preroll(sink: *mut GstBaseSink, buffer: *mut gst::ffi::GstBuffer) -> gst::ffi::GstFlowReturn {
     // SAFETY: BaseSink calls this with an instance of this class and a buffer that it keeps for the call.
     unsafe {
-        imp(&sink).preroll(&from_glib_borrow(buffer));
+        let (imp, buffer) = (imp(&sink), from_glib_borrow(buffer));
+        // As the bindings do for render(): a panic must not leave a function of C, it would end the application.
+        let flow = gst::panic_to_error!(imp, gst::FlowReturn::Error, {
+            imp.preroll(&buffer);
+            gst::FlowReturn::Ok
+        });
+        flow.into_glib()
     }
-    gst::ffi::GST_FLOW_OK
 }
 
 /// # Safety
@@ -54,4 +60,28 @@ unsafe extern "C" fn preroll(sink: *mut GstBaseSink, buffer: *mut gst::ffi::GstB
 unsafe fn imp(sink: &*mut GstBaseSink) -> &MjpegServerSink {
     // SAFETY: an instance of the class has this layout, and the caller keeps it alive.
     unsafe { (*sink.cast::<Instance>()).imp() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use gst::prelude::*;
+
+    use super::*;
+
+    /// What a panic has left behind is not to be worked with: so it is with all functions that the bindings offer.
+    #[test]
+    fn after_a_panic_nothing_is_served() {
+        gst::init().expect("GStreamer is there");
+        let sink: crate::sink::MjpegServerSink = gst::glib::Object::new();
+        let buffer = gst::Buffer::new();
+        let buffer = buffer.as_mut_ptr();
+        let pointer = sink.as_ptr().cast();
+        // SAFETY: both live until the end of the test.
+        assert_eq!(unsafe { preroll(pointer, buffer) }, gst::ffi::GST_FLOW_OK);
+        sink.imp().panicked().store(true, Ordering::Relaxed);
+        // SAFETY: as above.
+        assert_eq!(unsafe { preroll(pointer, buffer) }, gst::ffi::GST_FLOW_ERROR);
+    }
 }
