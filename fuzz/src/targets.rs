@@ -135,7 +135,7 @@ pub fn auth(input: &[u8]) {
 pub fn location(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (from, to) = text.split_once('\n').unwrap_or((&text, ""));
-    laws::client::locations_are_what_they_show(from);
+    laws::client::locations_are_their_urls(from);
     laws::client::redirections_are_locations(from, to);
     laws::client::redirections_are_locations("http://camera:8080/a/b?c", from);
 }

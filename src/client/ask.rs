@@ -9,7 +9,7 @@ use super::{
     ClientError, Location, Options,
     connection::{Connection, Read},
     credentials::Answers,
-    location::without_userinfo,
+    location::without_secrets,
     patience::Patience,
     request::Keep,
     session::limit,
@@ -58,7 +58,7 @@ pub(super) fn ask(
                 }
                 let redirected = location.redirected(target).map_err(|_| ClientError::RedirectTarget {
                     url: location.to_string(),
-                    target: without_userinfo(target),
+                    target: without_secrets(target),
                 })?;
                 location = redirected;
             }

@@ -56,7 +56,7 @@ impl Location {
 
     fn of(uri: Result<glib::Uri, glib::Error>, text: &str) -> Result<Self, LocationError> {
         let uri = uri.map_err(|error| LocationError::NoUrl {
-            location: without_userinfo(text),
+            location: without_secrets(text),
             message: what_is_wrong(text, &error),
         })?;
         let scheme = uri.scheme();
@@ -70,7 +70,7 @@ impl Location {
         // One that is left stands before the zone of an IPv6 address only.
         let odd_percent = |host: &str| host.contains('%') && !host.contains(':');
         let host = uri.host().filter(|host| !host.is_empty() && !host.contains(odd) && !odd_percent(host));
-        let host = host.ok_or_else(|| LocationError::NoHost { location: without_userinfo(text) })?;
+        let host = host.ok_or_else(|| LocationError::NoHost { location: without_secrets(text) })?;
         // With SCHEME_NORMALIZE the default port of the scheme is filled in.
         let port = u16::try_from(uri.port()).unwrap_or(if tls { 443 } else { 80 });
         let path = uri.path();
@@ -110,6 +110,12 @@ impl Location {
             == (other.tls, other.host.to_ascii_lowercase(), other.port)
     }
 
+    /// The whole URL, without the user and password. Not to be shown: the query may hold others.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.host_field(), self.target)
+    }
+
     /// The value of the Host field: the port only where it is not the scheme's own.
     pub(super) fn host_field(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
@@ -120,10 +126,14 @@ impl Location {
     }
 }
 
+/// What everybody may see: neither the user and password nor the query, where many cameras want theirs.
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.host_field(), self.target)
+        let url = self.url();
+        match url.split_once('?') {
+            Some((shown, _)) => write!(f, "{shown}{HIDDEN}"),
+            None => f.write_str(&url),
+        }
     }
 }
 
@@ -132,18 +142,21 @@ impl std::fmt::Display for Location {
 fn without_control(text: &str) -> Result<&str, LocationError> {
     let text = text.trim();
     if text.contains(char::is_control) {
-        let location = without_userinfo(&text.replace(char::is_control, " "));
+        let location = without_secrets(&text.replace(char::is_control, " "));
         return Err(LocationError::NoUrl { location, message: "it holds control characters".to_owned() });
     }
     Ok(text)
 }
 
 /// A text that should be a URL, as it can be shown to everybody.
-pub(super) fn without_userinfo(text: &str) -> String {
+pub(super) fn without_secrets(text: &str) -> String {
     // Up to the last @ wherever it stands: a password may hold a slash that should have been written as %2F.
     let start = text.find("//").map_or(0, |at| at + 2);
     let host = text[start..].rfind('@').map_or(start, |at| start + at + 1);
-    format!("{}{}", &text[..start], &text[host..])
+    match text[host..].split_once('?') {
+        Some((shown, _)) => format!("{}{shown}{HIDDEN}", &text[..start]),
+        None => format!("{}{}", &text[..start], &text[host..]),
+    }
 }
 
 /// What GLib found wrong; not where a user and password stand, of which it would quote a part.
@@ -154,6 +167,9 @@ fn what_is_wrong(text: &str, error: &glib::Error) -> String {
         error.message().to_owned()
     }
 }
+
+/// Stands where a query is.
+const HIDDEN: &str = "?…";
 
 /// Stands before the scheme in the URIs that only this plugin reads.
 pub(crate) const URI_PREFIX: &str = "mjpeg+";
@@ -182,8 +198,22 @@ mod tests {
             ("mjpeg+http://[::1]:8080/stream", "http://[::1]:8080/stream"),
             ("http://user:pa%40ss@cam/", "http://cam/"),
         ] {
+            assert_eq!(Location::parse(text).map(|location| location.url()), Ok(shown.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_not_shown_as_it_may_hold_a_password() {
+        for (text, shown) in [
+            ("http://cam/stream?token=s3cret", "http://cam/stream?…"),
+            ("http://u:p@cam/videostream.cgi?usr=ann&pwd=s3cret", "http://cam/videostream.cgi?…"),
+            ("http://cam/a?b@c?d", "http://cam/a?…"),
+            ("http://cam/?", "http://cam/?…"),
+        ] {
             assert_eq!(Location::parse(text).map(|location| location.to_string()), Ok(shown.to_owned()), "{text:?}");
         }
+        let error = Location::parse("http://cam:x/?token=s3cret").expect_err("it is no URL").to_string();
+        assert!(error.contains("http://cam:x/?…") && !error.contains("s3cret"), "{error}");
     }
 
     #[test]
@@ -227,7 +257,7 @@ mod tests {
             ("https://other/d", "https://other/d"),
             ("//other/e", "http://other/e"),
         ] {
-            assert_eq!(from.redirected(target).map(|location| location.to_string()), Ok(shown.to_owned()));
+            assert_eq!(from.redirected(target).map(|location| location.url()), Ok(shown.to_owned()));
         }
         assert!(from.redirected("ftp://other/").is_err());
         for odd in ["http:/..//x", "http:////x", "http:", "//", "", "?", "#"] {

@@ -1,6 +1,6 @@
 //! A proxy on the way.
 
-use super::{Credentials, Location, LocationError, location::without_userinfo};
+use super::{Credentials, Location, LocationError, location::without_secrets};
 
 /// An HTTP proxy. What is asked over TLS goes through a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Proxy {
     ///
     /// It is no such URL, or another kind of proxy.
     pub fn parse(text: &str, credentials: Option<Credentials>) -> Result<Self, ProxyError> {
-        let refuse = |problem: String| ProxyError { proxy: without_userinfo(text), problem };
+        let refuse = |problem: String| ProxyError { proxy: without_secrets(text), problem };
         let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let location = Location::parse(&url).map_err(|error| match error {
             LocationError::NoUrl { message, .. } => refuse(format!("is no URL ({message})")),

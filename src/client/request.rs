@@ -49,7 +49,7 @@ impl Request {
     ) -> String {
         // RFC 9112 3.2.2: a proxy is asked for the whole URL.
         let target = match proxy {
-            Some(_) if !location.tls => location.to_string(),
+            Some(_) if !location.tls => location.url(),
             _ => location.target.clone(),
         };
         let mut head = format!("GET {target} HTTP/1.1\r\n");

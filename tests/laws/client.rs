@@ -18,21 +18,23 @@ pub fn answers_to_challenges_are_one_line(challenges: &[&str], credentials: &Cre
     }
 }
 
-/// What a location shows is the location, but for its user and password, and fits into a request line.
-pub fn locations_are_what_they_show(text: &str) {
+/// The URL of a location is the location, but for its user and password, and fits into a request line.
+pub fn locations_are_their_urls(text: &str) {
     let Ok(location) = Location::parse(text) else { return };
-    let shown = location.to_string();
+    let shown = location.url();
     assert!(!shown.contains(|c: char| c.is_control() || c == ' '), "{shown:?} would end its place in the request");
     let again = Location::parse(&shown).unwrap_or_else(|error| panic!("{shown:?}: {error}"));
-    assert_eq!(again.to_string(), shown);
+    assert_eq!(again.url(), shown);
     assert_eq!(again.credentials(), None, "{shown:?} shows a user");
+    let query = shown.split_once('?').map_or("", |(_, query)| query);
+    assert!(query.is_empty() || location.to_string().ends_with("?…"), "{location} shows a query");
 }
 
 /// A redirection leads to a location that holds by the law above, and takes no user along.
 pub fn redirections_are_locations(from: &str, target: &str) {
     let Ok(from) = Location::parse(from) else { return };
     if let Ok(to) = from.redirected(target) {
-        locations_are_what_they_show(&to.to_string());
+        locations_are_their_urls(&to.url());
     }
 }
 
