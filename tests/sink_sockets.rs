@@ -22,6 +22,7 @@ use common::{
 };
 use gst::prelude::*;
 use gstmjpeghttp::server::{self, Activation, Config, Endpoint, Mount, Secrets, Server};
+use socket2::SockRef;
 
 mod common;
 
@@ -197,6 +198,8 @@ fn a_port_that_is_passed_is_served() {
 fn a_passed_socket_can_be_served_again_after_a_stop() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("an address");
+    // So it is passed: it would not be there otherwise.
+    SockRef::from(&listener).set_cloexec(false).expect("a socket option");
     // Descriptors passed begin with 3: those before ours have another name.
     let names = (3..listener.as_raw_fd()).map(|_| "other").chain(["door"]).collect::<Vec<_>>();
     let activation = Activation::read(|variable| match variable {
@@ -227,6 +230,8 @@ fn a_passed_socket_can_be_served_again_after_a_stop() {
         assert_eq!(get(address, "/health").head.code(), 503, "no picture has come");
         server.stop(Duration::from_secs(1));
     }
+    // sd_listen_fds(3) sets it too.
+    assert!(closes_on_exec(&listener), "programs that the application starts would have it");
 }
 
 #[test]
@@ -235,6 +240,13 @@ fn without_a_passed_socket_the_error_says_where_one_comes_from() {
         let text = start_error(&format!("host={host}"));
         assert!(text.contains("LISTEN_FDS") && text.contains(".socket"), "{text}");
     }
+}
+
+fn closes_on_exec(listener: &TcpListener) -> bool {
+    let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", listener.as_raw_fd())).expect("Linux");
+    let flags = about.lines().find_map(|line| line.strip_prefix("flags:")).expect("proc(5) tells of flags");
+    // O_CLOEXEC.
+    i32::from_str_radix(flags.trim(), 8).expect("an octal number") & 0o2_000_000 != 0
 }
 
 #[track_caller]

@@ -90,6 +90,8 @@ impl Activation {
         // SAFETY: the process that started us left this descriptor open for us and nobody else, and it is not -1.
         // Were it closed all the same, the system would say so.
         let passed = unsafe { BorrowedFd::borrow_raw(*number) };
+        // It came without the flag, or it would not have come; programs that this one starts are not to have it.
+        SockRef::from(&passed).set_cloexec(true).map_err(unusable)?;
         // The passed one stays open, so that the element can start again.
         let socket = passed.try_clone_to_owned().map_err(unusable)?;
         let about = SockRef::from(&socket);
