@@ -20,9 +20,9 @@ use super::{
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix {
-        listener: UnixListener,
-        /// Goes with the listener.
+        /// Goes before the listener: whose file is there without one who listens, another server takes for dead.
         _file: Option<SocketFile>,
+        listener: UnixListener,
     },
 }
 
@@ -34,7 +34,7 @@ pub(super) fn bind(candidates: Candidates) -> Result<(Listener, Address), StartE
             let (socket, file) = unix::listen(&path, BACKLOG)?;
             let address = Address::Unix(path);
             let listener = UnixListener::from_std(socket.into()).map_err(|source| failed(&address, source))?;
-            Ok((Listener::Unix { listener, _file: Some(file) }, address))
+            Ok((Listener::Unix { _file: Some(file), listener }, address))
         }
         Candidates::Passed(socket, address) => {
             let listener = adopt(socket, &address).map_err(|source| failed(&address, source))?;
@@ -84,7 +84,7 @@ fn adopt(socket: OwnedFd, address: &Address) -> io::Result<Listener> {
     match address {
         Address::Tcp(_) => Ok(Listener::Tcp(TcpListener::from_std(socket.into())?)),
         // Its file belongs to who made it.
-        Address::Unix(_) => Ok(Listener::Unix { listener: UnixListener::from_std(socket.into())?, _file: None }),
+        Address::Unix(_) => Ok(Listener::Unix { _file: None, listener: UnixListener::from_std(socket.into())? }),
     }
 }
 
@@ -138,3 +138,33 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// In between a second server took the path, and the first one took its file away.
+    #[tokio::test]
+    async fn nobody_finds_the_file_of_a_server_that_has_stopped_listening() {
+        let path = std::env::temp_dir().join(format!("mjpeghttp-listener-{}.sock", std::process::id()));
+        for _ in 0..200 {
+            let (listener, _) = bind(Candidates::Unix(path.clone())).expect("a socket");
+            let asking = path.clone();
+            let (sender, asked) = std::sync::mpsc::channel();
+            let asking = std::thread::spawn(move || {
+                loop {
+                    match UnixStream::connect(&asking) {
+                        // Only the first is waited for.
+                        Ok(_) => drop(sender.send(())),
+                        Err(error) => return error.kind(),
+                    }
+                }
+            });
+            asked.recv().expect("somebody listens");
+            drop(listener);
+            assert_eq!(asking.join().expect("it does not panic"), io::ErrorKind::NotFound);
+        }
+    }
+}
