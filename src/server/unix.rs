@@ -1,9 +1,12 @@
 //! A Unix socket and its file.
 
 use std::{
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     os::unix::fs::{FileTypeExt as _, MetadataExt as _},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -44,6 +47,8 @@ pub(super) fn listen(path: &Path, backlog: i32) -> Result<(Socket, SocketFile), 
     if !path.is_absolute() {
         return Err(UnixError::NoPath);
     }
+    // Until it listens. Who is bound only, or has just taken the path, looks as dead as the one before.
+    let _turn = turn(path);
     make_way(path)?;
     let listen = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -57,6 +62,21 @@ pub(super) fn listen(path: &Path, backlog: i32) -> Result<(Socket, SocketFile), 
         io::ErrorKind::AddrInUse => UnixError::InUse(path.to_owned()),
         _ => UnixError::Listen { path: path.to_owned(), source },
     })
+}
+
+/// Waits until no other process of ours makes way at this path; it is ours as long as the value lives. A lock on the
+/// folder leaves no file behind. Where there is none to be had, as the folder cannot be read or somebody keeps it, all
+/// goes on without: that a dead server's file is taken for the second time in the same moment is then left to chance.
+fn turn(path: &Path) -> Option<File> {
+    let folder = File::open(path.parent()?).ok()?;
+    for _ in 0..LOCK_TRIES {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
 }
 
 /// Takes away the file of a server that has gone.
@@ -91,6 +111,42 @@ impl Drop for SocketFile {
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // Nothing depends on it: the next server replaces what stays.
             let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Pause between two tries to have the lock, and how many. Chosen: making way takes less than one, and starting waits no
+/// longer than a second for somebody who locks the folder for something else.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+const LOCK_TRIES: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::unix::net::{UnixListener, UnixStream},
+        sync::Barrier,
+    };
+
+    use super::*;
+
+    /// Both found it dead, and the slower one took away the file of the faster one.
+    #[test]
+    fn of_several_that_find_the_file_of_a_dead_server_one_replaces_it() {
+        let path = std::env::temp_dir().join(format!("mjpeghttp-unix-{}.sock", std::process::id()));
+        for round in 0..50 {
+            drop(UnixListener::bind(&path).expect("a socket"));
+            let begin = Barrier::new(4);
+            let outcomes: Vec<_> = thread::scope(|scope| {
+                let listen = || {
+                    begin.wait();
+                    listen(&path, 16)
+                };
+                let all: Vec<_> = (0..4).map(|_| scope.spawn(listen)).collect();
+                all.into_iter().map(|one| one.join().expect("it does not panic")).collect()
+            });
+            let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(UnixError::InUse(_)))).count();
+            assert_eq!(refused, 3, "in round {round}: {outcomes:?}");
+            UnixStream::connect(&path).expect("the one that listens is found");
         }
     }
 }
