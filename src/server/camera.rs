@@ -207,7 +207,8 @@ const RATE_WINDOW: Duration = Duration::from_secs(3);
 /// Shortest silence that counts as a pause. Chosen: a camera that stumbles is silent for less.
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a viewer that is sent away may take to be gone. Chosen: its task has but to run once.
+/// How long a viewer that is sent away may take to be gone. Chosen: its task has but to run once; with the 60 ms that a
+/// stop gives to the picture under way it leaves 20 of the 100 ms within which a change to NULL returns.
 const SEND_AWAY_RESERVE: Duration = Duration::from_millis(20);
 
 /// Most pictures over which the rate is measured. Chosen: enough for RATE_WINDOW at 300 a second.

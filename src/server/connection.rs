@@ -164,6 +164,5 @@ impl Connection {
 }
 
 /// Time for a request head to come in whole, and for a connection to be of no use; without it hyper keeps half a request
-/// for ever. Chosen near what go2rtc
-/// (5 s) and ustreamer (10 s) allow.
+/// for ever. Chosen near what go2rtc (5 s) and ustreamer (10 s) allow.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -107,6 +107,7 @@ impl Listener {
         }
     }
 }
+
 /// The pause after an accept that failed: doubled each time, so that running out of descriptors does not spin.
 pub(super) fn next_pause(pause: Duration) -> Duration {
     (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
