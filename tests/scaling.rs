@@ -4,16 +4,13 @@
 //!
 //! Debian packages: haproxy, iproute2.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{process::Command, time::Duration};
 
-use common::{namespace::Namespace, pipeline::wait_until, plugin};
+use common::{
+    namespace::Namespace,
+    pipeline::wait_until,
+    program::{Program, example},
+};
 
 mod common;
 
@@ -24,9 +21,6 @@ const RELAYS: [u8; 3] = [11, 12, 13];
 
 /// What viewers are promised when a relay dies.
 const BACK: Duration = Duration::from_secs(2);
-
-/// Longest wait until everything has started.
-const LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
 fn viewers_of_a_relay_that_is_killed_are_back_in_two_seconds() {
@@ -187,61 +181,4 @@ fn address(number: u8) -> String {
 
 fn link(number: u8) -> String {
     format!("to-{number}")
-}
-
-/// The path of an example that cargo built with this test.
-#[track_caller]
-fn example(name: &str) -> String {
-    let test = std::env::current_exe().expect("a path");
-    let program: PathBuf = test.ancestors().nth(2).expect("tests lie in deps").join("examples").join(name);
-    assert!(program.exists(), "{program:?}: cargo test builds it, cargo test --test does not: cargo build --examples");
-    program.to_str().expect("a path in text").to_owned()
-}
-
-/// A program on a host, until it is dropped.
-struct Program {
-    child: Child,
-    lines: Receiver<(Instant, String)>,
-}
-
-impl Program {
-    #[track_caller]
-    fn start(command: &mut Command) -> Self {
-        let mut child = plugin::give(command).stdout(Stdio::piped()).spawn().expect("nsenter is there");
-        let output = BufReader::new(child.stdout.take().expect("it was asked for"));
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send((Instant::now(), line)))
-        });
-        Self { child, lines }
-    }
-
-    #[track_caller]
-    fn line(&mut self) -> (Instant, String) {
-        self.lines.recv_timeout(LIMIT).expect("the program prints a line")
-    }
-
-    /// The longest time without a picture in all that was printed so far and as many pictures from now on.
-    #[track_caller]
-    fn longest_gap(&mut self, pictures: usize) -> Duration {
-        let mut times: Vec<Instant> = self.lines.try_iter().map(|(time, _)| time).collect();
-        times.extend((0..pictures).map(|_| self.line().0));
-        times.windows(2).map(|pair| pair[1] - pair[0]).max().expect("several pictures")
-    }
-
-    /// The ages of as many pictures in milliseconds, the least first.
-    #[track_caller]
-    fn ages(&mut self, pictures: usize) -> Vec<f64> {
-        let age = |line: &str| line.strip_suffix(" ms old")?.rsplit(' ').next()?.parse::<f64>().ok();
-        let mut ages: Vec<f64> = (0..pictures).map(|_| age(&self.line().1).expect("an age")).collect();
-        ages.sort_by(f64::total_cmp);
-        ages
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -13,6 +13,7 @@ pub mod pictures;
 pub mod pipeline;
 pub mod plugin;
 pub mod process;
+pub mod program;
 pub mod rows;
 pub mod script_server;
 pub mod source;
