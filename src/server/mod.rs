@@ -17,7 +17,7 @@ mod guesses;
 mod health;
 mod http1;
 mod http2;
-#[allow(unsafe_code, reason = "TCP_INFO has no safe binding")]
+#[allow(unsafe_code, reason = "TCP_INFO and TCP_RTO_MAX_MS have no safe bindings")]
 mod kernel;
 mod link;
 mod listener;
