@@ -167,9 +167,9 @@ def main():
         camera.stop()
         sys.exit(f"soak: the relay ended after {now:.0f} s, status {relay.returncode}")
 
+    wait_until("pictures", lambda: healthy(ports["http"]))
     # Half requests are given ten seconds.
     wait_until("all descriptors to be given back", lambda: taken(relay)[2] <= alone[2])
-    wait_until("pictures", lambda: healthy(ports["http"]))
     left = taken(relay)
     relay.terminate()
     relay.wait()
