@@ -81,7 +81,7 @@ fn files_that_cannot_be_used_are_named_with_the_cure() {
     fs::write(&damaged, "-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n").expect("a file");
     let other = Certificate::new("IP:127.0.0.1", 1);
     for (properties, words) in [
-        (with("/no/such/file.pem", &key), vec!["cannot read /no/such/file.pem"]),
+        (with("/no/such/file.pem", &key), vec!["cannot read /no/such/file.pem", "check tls-certificate-file"]),
         (with(&key, &key), vec![&key, "has no certificate"]),
         (format!("tls-certificate-file={file}"), vec![&file, "has no private key", "tls-private-key-file"]),
         (with(&file, &encrypted), vec![&encrypted, "is encrypted", "openssl pkey"]),

@@ -40,7 +40,7 @@ pub struct TlsFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is not there, or not for us.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}: {source}; check tls-certificate-file and tls-private-key-file", file.display())]
     Read {
         /// Which one.
         file: PathBuf,
