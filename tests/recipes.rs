@@ -1,4 +1,4 @@
-//! The lines of docs/recipes.md and docs/applications.md, each run by a shell exactly as it is printed there, in a network
+//! The lines of docs/recipes.md, docs/applications.md and the pages of the elements, each run by a shell exactly as it is printed there, in a network
 //! of its own.
 //!
 //! Stand-ins: `camera`, `esp32cam` and the RTSP server are programs in that network; `/dev/video0` is the path of a
@@ -76,6 +76,8 @@ recipes! {
     webm: "WebM" => [Records("film.webm", 5)];
     ffmpeg: "ffmpeg" => [Makes("film.mkv", 10), Shows, Serves];
     mpv: "mpv" => [Shows];
+    page_of_the_server: "Lines for mjpegserversink" => [Serves, Says("current-port = "), ServesBelow(&["/door", "/yard"])];
+    page_of_the_client: "Lines for mjpegclientsrc" => [Shows, Shows];
 }
 
 /// What a block of the book has to do.
@@ -119,9 +121,14 @@ fn cook(heading: &str, all: &[Does]) {
     }
 }
 
-/// The headings of both texts, each with its blocks.
+/// The headings of all texts, each with its blocks.
 fn book() -> Vec<(String, Vec<String>)> {
-    let book = concat!(include_str!("../docs/recipes.md"), include_str!("../docs/applications.md"));
+    let book = concat!(
+        include_str!("../docs/recipes.md"),
+        include_str!("../docs/applications.md"),
+        include_str!("../docs/mjpegserversink.md"),
+        include_str!("../docs/mjpegclientsrc.md"),
+    );
     book.split("\n## ")
         .skip(1)
         .map(|section| {

@@ -96,22 +96,27 @@ fn what_is_logged() {
     }
 }
 
+/// The state of both elements, and no password.
 #[test]
 fn what_graphs_show() {
     let house = House::new();
+    let _server = house.server("user-id=me user-pw=hush");
     let graphs = house.folder.path("graphs");
     fs::create_dir(&graphs).expect("the folder is new");
-    let server = house.start(&[("GST_DEBUG_DUMP_DOT_DIR", &graphs)], &format!("{PICTURES} ! mjpegserversink"));
+    let relay =
+        format!("{READER} proxy-id=me proxy-pw=hush ! mjpegserversink port=8081 user-id=me user-pw=hush token=hush");
+    let relay = house.start(&[("GST_DEBUG_DUMP_DOT_DIR", &graphs)], &relay);
     let graph = |name: &str| -> Option<String> {
         let mut files = fs::read_dir(&graphs).expect("it is there").map(|file| file.expect("readable").path());
         fs::read_to_string(files.find(|path| path.to_string_lossy().contains(name))?).ok()
     };
     wait_until("the graph", || graph("PAUSED_PLAYING").is_some_and(|graph| graph.ends_with("}\n")));
     let graph = graph("PAUSED_PLAYING").expect("it was there");
-    for word in ["current-port=8080", "server-stats=", "image/jpeg"] {
+    for word in ["current-port=8081", "server-stats=", "user-id=", "location=", "proxy-id=", "stats=", "image/jpeg"] {
         assert!(graph.contains(word), "no {word} in {graph}");
     }
-    drop(server);
+    assert!(!graph.contains("hush"), "{graph}");
+    drop(relay);
 }
 
 const TEXT: &str = include_str!("../docs/troubleshooting.md");

@@ -125,8 +125,6 @@ impl ObjectImpl for MjpegServerSink {
             PROP_MAX_CLIENTS => lock(&self.settings).max_clients.to_value(),
             PROP_MAX_CLIENTS_PER_ADDRESS => lock(&self.settings).max_clients_per_address.to_value(),
             PROP_USER_ID => lock(&self.settings).user_id.to_value(),
-            PROP_USER_PW => lock(&self.settings).user_pw.to_value(),
-            PROP_TOKEN => lock(&self.settings).token.to_value(),
             PROP_TLS_CERTIFICATE_FILE => lock(&self.settings).tls_certificate_file.to_value(),
             PROP_TLS_PRIVATE_KEY_FILE => lock(&self.settings).tls_private_key_file.to_value(),
             PROP_ALLOW_ORIGIN => lock(&self.settings).allow_origin.to_value(),
@@ -139,7 +137,7 @@ impl ObjectImpl for MjpegServerSink {
                 viewers::server_stats(self.camera().map(|camera| camera.figures(Instant::now()))).to_value()
             }
             PROP_CLIENT_STATS => viewers::client_stats(self.camera().as_deref()).to_value(),
-            name => unreachable!("there is no property {name}"),
+            name => unreachable!("GObject lets no one read {name}"),
         }
     }
 }

@@ -8,7 +8,7 @@
  * ## Example launch lines
  *
  * |[
- * gst-launch-1.0 v4l2src ! image/jpeg ! mjpegserversink port=8080
+ * gst-launch-1.0 v4l2src device=/dev/video0 ! image/jpeg ! mjpegserversink port=8080
  * ]|
  * Serves a webcam that sends JPEG. Open http://127.0.0.1:8080/ in a browser.
  *

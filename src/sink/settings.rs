@@ -190,6 +190,7 @@ fn server_properties() -> Vec<glib::ParamSpec> {
                  systemd or systemd:NAME for one that systemd passes",
             )
             .default_value(DEFAULT_HOST)
+            .mutable_ready()
             .build(),
         glib::ParamSpecInt::builder(PROP_PORT)
             .nick("Port")
@@ -197,16 +198,19 @@ fn server_properties() -> Vec<glib::ParamSpec> {
             .minimum(0)
             .maximum(u16::MAX.into())
             .default_value(DEFAULT_PORT.into())
+            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_MOUNT)
             .nick("Mount")
             .blurb("Path below which this camera is served; sinks with one host and port share a server (/ = no path)")
             .default_value(DEFAULT_MOUNT)
+            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_BOUNDARY)
             .nick("Boundary")
             .blurb("Boundary between pictures: 1 to 70 letters, digits and any of ' + _ - . with no dash at either end")
             .default_value(DEFAULT_BOUNDARY)
+            .mutable_ready()
             .build(),
         glib::ParamSpecBoolean::builder(PROP_LIVE_SYNC)
             .nick("Live sync")
@@ -230,26 +234,31 @@ fn viewer_properties() -> Vec<glib::ParamSpec> {
             .blurb("Time after which a viewer that takes no byte is dropped, in nanoseconds (0 = never)")
             .maximum(MAX_TIME)
             .default_value(DEFAULT_TIMEOUT.nseconds())
+            .mutable_ready()
             .build(),
         glib::ParamSpecUInt64::builder(PROP_KEEPALIVE_INTERVAL)
             .nick("Keep-alive interval")
             .blurb("Time without a picture after which the last one is sent again, in nanoseconds (0 = never)")
             .maximum(MAX_TIME)
             .default_value(DEFAULT_KEEPALIVE_INTERVAL.nseconds())
+            .mutable_ready()
             .build(),
         glib::ParamSpecDouble::builder(PROP_MAX_FPS)
             .nick("Maximum rate")
             .blurb("Most pictures per second for each viewer (0 = no limit)")
             .minimum(0.0)
             .maximum(1000.0)
+            .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS)
             .nick("Maximum clients")
             .blurb("Most viewers of the stream; one that has stalled gives up its place to another (0 = no limit)")
+            .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS_PER_ADDRESS)
             .nick("Maximum clients per address")
             .blurb("Most connections from one address (0 = no limit)")
+            .mutable_ready()
             .build(),
     ]
 }
@@ -259,30 +268,38 @@ fn secret_properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder(PROP_USER_ID)
             .nick("User")
             .blurb("User that viewers have to give by Basic authentication (empty = none)")
+            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_USER_PW)
             .nick("Password")
             .blurb("Password that viewers have to give with the user")
+            .write_only()
+            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_TOKEN)
             .nick("Token")
             .blurb(
                 "Token that opens everything as ?token= or Bearer: letters, digits and any of - . _ ~ (empty = none)",
             )
+            .write_only()
+            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_TLS_CERTIFICATE_FILE)
             .nick("TLS certificate file")
             .blurb(
                 "PEM file of the certificate and those behind it, to serve HTTPS; read again on change (empty = HTTP)",
             )
+            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_TLS_PRIVATE_KEY_FILE)
             .nick("TLS private key file")
             .blurb("PEM file of the certificate's private key, not encrypted (empty = in tls-certificate-file)")
+            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_ALLOW_ORIGIN)
             .nick("Allowed origin")
             .blurb("Site whose pages may read what is served: scheme://host:port, * for all (empty = none)")
+            .mutable_ready()
             .build(),
     ]
 }

@@ -8,12 +8,12 @@
  * ## Example launch lines
  *
  * |[
- * gst-launch-1.0 mjpegclientsrc location=http://camera/stream ! jpegdec ! autovideosink
+ * gst-launch-1.0 mjpegclientsrc location=http://camera/stream ! jpegdec ! videoconvert ! autovideosink
  * ]|
  * Shows a camera.
  *
  * |[
- * gst-launch-1.0 uridecodebin uri=mjpeg+http://camera/stream ! autovideosink
+ * gst-launch-1.0 uridecodebin uri=mjpeg+http://camera/stream ! videoconvert ! autovideosink
  * ]|
  * The same through the URI handler.
  *

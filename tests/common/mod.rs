@@ -14,6 +14,7 @@ pub mod pipeline;
 pub mod plugin;
 pub mod process;
 pub mod program;
+pub mod properties;
 pub mod rows;
 pub mod script_server;
 pub mod source;

@@ -211,13 +211,11 @@ impl Settings {
         match name {
             PROP_LOCATION => self.location.to_value(),
             PROP_USER_ID => self.user_id.to_value(),
-            PROP_USER_PW => self.user_pw.to_value(),
             PROP_USER_AGENT => self.user_agent.to_value(),
             PROP_EXTRA_HEADERS => self.extra_headers.to_value(),
             PROP_COOKIES => self.cookies.to_value(),
             PROP_PROXY => self.proxy.to_value(),
             PROP_PROXY_ID => self.proxy_id.to_value(),
-            PROP_PROXY_PW => self.proxy_pw.to_value(),
             PROP_SSL_STRICT => self.ssl_strict.to_value(),
             PROP_SSL_CA_FILE => self.ssl_ca_file.to_value(),
             PROP_TLS_VALIDATION_FLAGS => self.tls_validation_flags.to_value(),
@@ -233,7 +231,7 @@ impl Settings {
             PROP_LEAKY_TYPE => self.leaky_type.to_value(),
             PROP_MAX_QUEUED_FRAMES => self.max_queued_frames.to_value(),
             PROP_MAX_FRAME_SIZE => self.max_frame_size.to_value(),
-            name => unreachable!("there is no property {name}"),
+            name => unreachable!("GObject lets no one read {name}"),
         }
     }
 }

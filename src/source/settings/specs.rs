@@ -67,14 +67,14 @@ fn request_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         text(PROP_PROXY, "Proxy", "HTTP proxy to ask through: http://host:port (empty = none)"),
         text(PROP_PROXY_ID, "Proxy user", "User for the proxy"),
-        text(PROP_PROXY_PW, "Proxy password", "Password for the proxy"),
+        secret(PROP_PROXY_PW, "Proxy password", "Password for the proxy"),
     ]
 }
 
 fn security_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     vec![
         text(PROP_USER_ID, "User", "User for Basic and Digest authentication, before one in the location"),
-        text(PROP_USER_PW, "Password", "Password for Basic and Digest authentication"),
+        secret(PROP_USER_PW, "Password", "Password for Basic and Digest authentication"),
         glib::ParamSpecBoolean::builder(PROP_SSL_STRICT)
             .nick("SSL strict")
             .blurb("Refuse a server whose certificate fails the checks")
@@ -186,6 +186,11 @@ fn picture_properties(default: &Settings) -> Vec<glib::ParamSpec> {
 
 fn text(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::ParamSpec {
     glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).mutable_ready().build()
+}
+
+/// A text that nobody can read again: what can be read stands in graphs and in what `gst-launch-1.0 -v` prints.
+fn secret(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::ParamSpec {
+    glib::ParamSpecString::builder(name).nick(nick).blurb(blurb).write_only().mutable_ready().build()
 }
 
 fn time(name: &'static str, nick: &'static str, blurb: &'static str, default: gst::ClockTime) -> glib::ParamSpec {
