@@ -34,10 +34,10 @@ struct Load {
 }
 
 const LOADS: [Load; 4] = [
-    Load { name: "50 kB, length", picture: 50_000, with_length: true, count: 6000 },
-    Load { name: "50 kB, none", picture: 50_000, with_length: false, count: 6000 },
-    Load { name: "500 kB, length", picture: 500_000, with_length: true, count: 900 },
-    Load { name: "500 kB, none", picture: 500_000, with_length: false, count: 900 },
+    Load { name: "50 kB, length", picture: 50_000, with_length: true, count: 40_000 },
+    Load { name: "50 kB, none", picture: 50_000, with_length: false, count: 40_000 },
+    Load { name: "500 kB, length", picture: 500_000, with_length: true, count: 5000 },
+    Load { name: "500 kB, none", picture: 500_000, with_length: false, count: 5000 },
 ];
 
 const READERS: [&str; 4] = ["bare loop", "mjpegclientsrc", "multipartdemux", "ffmpeg"];

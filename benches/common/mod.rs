@@ -49,9 +49,26 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A JPEG of noise with about that many bytes: what a camera sends, with a stuffed zero every 256 bytes.
+/// A JPEG of noise with exactly that many bytes: what a camera sends, with a stuffed zero every 256 bytes.
 pub fn picture(bytes: usize) -> Vec<u8> {
-    let side = ((bytes as f64 / 1.9).sqrt() as usize) / 16 * 16;
+    // What the picture lacks fills a comment behind its start: the segment's length is its own two bytes and the filling.
+    const COMMENT: usize = 4;
+    let mut side = 256.0;
+    let mut jpeg = noise(side);
+    while !(bytes - bytes / 20..=bytes - COMMENT).contains(&jpeg.len()) {
+        side *= (0.98 * bytes as f64 / jpeg.len() as f64).sqrt();
+        jpeg = noise(side);
+    }
+    let filling = bytes - COMMENT - jpeg.len();
+    let length = u16::try_from(filling + 2).expect("a twentieth of a picture fits in a segment");
+    let comment = [&[0xff, 0xfe][..], &length.to_be_bytes(), &vec![0; filling]].concat();
+    jpeg.splice(2..2, comment);
+    jpeg
+}
+
+/// A JPEG of noise that many pixels wide and high.
+fn noise(side: f64) -> Vec<u8> {
+    let side = (side / 2.0).round() * 2.0;
     let text = format!(
         "videotestsrc pattern=snow num-buffers=1 ! video/x-raw,format=I420,width={side},height={side} ! jpegenc \
          quality=85 ! appsink name=sink sync=false"
