@@ -14,11 +14,15 @@ pub(super) struct Connection {
     stream: gio::SocketConnection,
     input: gio::PollableInputStream,
     socket: gio::Socket,
-    cancellable: gio::Cancellable,
+    cancellable: Descriptor,
     tls: bool,
     /// The last read took all that was there.
     drained: Cell<bool>,
 }
+
+/// A cancellable whose descriptor stays open: GIO opens and closes one around each wait otherwise, which are two system
+/// calls of four, and ends the process where there is none left.
+struct Descriptor(gio::Cancellable);
 
 /// How a read ended.
 pub(super) enum Read {
@@ -67,7 +71,7 @@ impl Connection {
         socket.set_timeout(0);
         let input = stream.input_stream().dynamic_cast().expect("the streams of a socket can be polled");
         let (tls, drained) = (location.tls, Cell::new(false));
-        Ok(Self { stream, input, socket, cancellable: cancellable.clone(), tls, drained })
+        Ok(Self { stream, input, socket, cancellable: Descriptor::of(cancellable), tls, drained })
     }
 
     /// The address of the peer.
@@ -78,7 +82,7 @@ impl Connection {
 
     /// Writes all of `bytes`. Blocks.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<(), ClientError> {
-        let (_, error) = self.stream.output_stream().write_all(bytes, Some(&self.cancellable)).map_err(broken)?;
+        let (_, error) = self.stream.output_stream().write_all(bytes, Some(&self.cancellable.0)).map_err(broken)?;
         error.map_or(Ok(()), |error| Err(broken(error)))
     }
 
@@ -90,11 +94,11 @@ impl Connection {
         at_most: Option<Duration>,
         waits: impl Fn(),
     ) -> Result<Read, ClientError> {
-        let until = at_most.map(|at_most| Instant::now() + at_most);
+        let mut until = None;
         loop {
             // Asking a socket that has nothing costs more than waiting for it. TLS may hold bytes that no socket shows.
             if !self.drained.replace(false) {
-                match self.input.read_nonblocking(space, Some(&self.cancellable)) {
+                match self.input.read_nonblocking(space, Some(&self.cancellable.0)) {
                     Ok(0) => return Ok(Read::Closed),
                     Ok(count) => {
                         let count = usize::try_from(count).unwrap_or_default();
@@ -108,15 +112,32 @@ impl Connection {
                 }
             }
             waits();
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let left = at_most.map(|at_most| {
+                let now = Instant::now();
+                until.get_or_insert(now + at_most).saturating_duration_since(now)
+            });
             let microseconds = left.map_or(-1, |left| i64::try_from(left.as_micros()).unwrap_or(i64::MAX));
-            let waited = self.socket.condition_timed_wait(glib::IOCondition::IN, microseconds, Some(&self.cancellable));
+            let waited =
+                self.socket.condition_timed_wait(glib::IOCondition::IN, microseconds, Some(&self.cancellable.0));
             match waited {
                 Ok(()) => {}
                 Err(error) if error.matches(gio::IOErrorEnum::TimedOut) => return Ok(Read::Idle),
                 Err(error) => return Err(broken(error)),
             }
         }
+    }
+}
+
+impl Descriptor {
+    fn of(cancellable: &gio::Cancellable) -> Self {
+        cancellable.fd();
+        Self(cancellable.clone())
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        self.0.release_fd();
     }
 }
 
