@@ -5,7 +5,7 @@ mod common;
 use common::{
     jpeg,
     script_server::{Script, ScriptServer, Step, head, part, send},
-    source::Source,
+    source::{Source, assert_same},
 };
 use gst::{ClockTime, prelude::*};
 
@@ -153,6 +153,38 @@ fn pause_takes_no_running_time() {
     advance(&clock, 10);
     server.allow();
     assert_eq!(pts(&source), 1010);
+}
+
+/// Seen from outside: with GStreamer 1.26 a pipeline that was paused and played again at once stood still for good, about
+/// every second time.
+#[test]
+fn source_plays_on_after_pauses_however_short() {
+    const PAUSES: usize = 50;
+    let server = ScriptServer::play([picture_by_picture(PAUSES)]);
+    let source = Source::new(&server.url()).lossless().play();
+    for index in 0..PAUSES {
+        source.set_state(gst::State::Paused);
+        source.set_state(gst::State::Playing);
+        server.allow();
+        assert_same(&source.frame(), &jpeg::picture(index), "after a pause");
+    }
+}
+
+/// Seen from outside: the first picture after a pause of a minute was a minute old. Not after each pause: it depends on
+/// whether the streaming thread waits for a picture already when the pause begins.
+#[test]
+fn first_picture_after_a_pause_is_the_newest() {
+    const PAUSES: usize = 20;
+    let server = ScriptServer::play([picture_by_picture(2 * PAUSES)]);
+    let source = Source::new(&server.url()).set("max-queued-frames", 1u32).play();
+    for pause in 1..=PAUSES {
+        source.set_state(gst::State::Paused);
+        server.allow();
+        server.allow();
+        source.await_stat("skipped", pause as u64);
+        source.set_state(gst::State::Playing);
+        assert_same(&source.frame(), &jpeg::picture(2 * pause - 1), "after a pause");
+    }
 }
 
 /// Seen from outside: after a flush that resets the time, sinks waited as long for the next picture as the pipeline

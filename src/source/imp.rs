@@ -25,6 +25,7 @@ use super::{
     settings::{PROP_IS_LIVE, PROP_LOCATION, PROP_STATS, Settings, properties},
     stats::Stats,
     timing::Timing,
+    unlocking::Unlocking,
 };
 use crate::{
     client::{self, ClientError, Location},
@@ -42,6 +43,7 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub struct MjpegClientSrc {
     settings: Mutex<Settings>,
     state: Mutex<State>,
+    unlocking: Mutex<Unlocking>,
     output: Mutex<Output>,
     /// Time from a picture's first byte to its last that downstream has to reckon with, in nanoseconds.
     latency: AtomicU64,
@@ -132,6 +134,26 @@ impl ElementImpl for MjpegClientSrc {
         });
         &TEMPLATES
     }
+
+    /// A live source is paused here, not by the base class: see [`Unlocking`].
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let queue = self.queue();
+        if transition == gst::StateChange::PlayingToPaused && self.obj().is_live() {
+            queue.iter().for_each(|queue| queue.hold(true));
+            lock(&self.unlocking).pauses(Some(thread::current().id()));
+        }
+        let changed = self.parent_change_state(transition);
+        lock(&self.unlocking).pauses(None);
+        let plays = match transition {
+            gst::StateChange::PausedToPlaying => changed.is_ok(),
+            gst::StateChange::PlayingToPaused => changed.is_err(),
+            _ => false,
+        };
+        if plays {
+            queue.iter().for_each(|queue| queue.hold(false));
+        }
+        changed
+    }
 }
 
 impl BaseSrcImpl for MjpegClientSrc {
@@ -180,8 +202,9 @@ impl BaseSrcImpl for MjpegClientSrc {
         false
     }
 
-    /// Caps come with the first picture; until then there is nothing to agree on.
+    /// Caps come with the first picture; until then there is nothing to agree on. The streaming thread calls this first.
     fn negotiate(&self) -> Result<(), gst::LoggableError> {
+        lock(&self.unlocking).streams(thread::current().id());
         Ok(())
     }
 
@@ -195,14 +218,18 @@ impl BaseSrcImpl for MjpegClientSrc {
     }
 
     fn unlock(&self) -> Result<(), gst::ErrorMessage> {
-        if let Some(queue) = self.queue() {
+        if lock(&self.unlocking).unlock(thread::current().id())
+            && let Some(queue) = self.queue()
+        {
             queue.flush(true);
         }
         Ok(())
     }
 
     fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
-        if let Some(queue) = self.queue() {
+        if lock(&self.unlocking).unlock_stop(thread::current().id())
+            && let Some(queue) = self.queue()
+        {
             queue.flush(false);
         }
         Ok(())

@@ -37,6 +37,7 @@ mod receiver;
 mod settings;
 mod stats;
 mod timing;
+mod unlocking;
 
 pub use settings::{LeakyType, TimestampMode};
 

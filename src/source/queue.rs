@@ -44,6 +44,7 @@ struct State {
     /// The next picture put in follows a gap.
     gap: bool,
     flushing: bool,
+    paused: bool,
     stopped: bool,
     skipped: u64,
     /// Who waits for the other. Waking nobody costs a system call too.
@@ -98,26 +99,28 @@ impl Queue {
         }
     }
 
-    /// Waits for the next picture; `now` tells the time, once before and once after each wait.
+    /// Waits for the next picture, and for the end of a pause; `now` tells the time, once before and once after each wait.
     pub(super) fn take(&self, now: impl Fn() -> Instant) -> Taken {
         let mut state = self.lock();
         loop {
             if state.flushing {
                 return Taken::Flushing;
             }
-            if self.leaky_type == LeakyType::Downstream {
-                state.skip_stale(now(), usize::MAX, 1);
-            }
-            if let Some((picture, _)) = state.pictures.pop_front() {
-                let writer_waits = state.writer_waits;
-                drop(state);
-                if writer_waits {
-                    self.changed.notify_all();
+            if !state.paused {
+                if self.leaky_type == LeakyType::Downstream {
+                    state.skip_stale(now(), usize::MAX, 1);
                 }
-                return Taken::Picture(picture);
-            }
-            if let Some(ended) = &state.ended {
-                return Taken::Ended(ended.clone());
+                if let Some((picture, _)) = state.pictures.pop_front() {
+                    let writer_waits = state.writer_waits;
+                    drop(state);
+                    if writer_waits {
+                        self.changed.notify_all();
+                    }
+                    return Taken::Picture(picture);
+                }
+                if let Some(ended) = &state.ended {
+                    return Taken::Ended(ended.clone());
+                }
             }
             state.reader_waits = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -139,6 +142,13 @@ impl Queue {
     /// Lets [`take`](Self::take) return at once, now and until called with `false`.
     pub(super) fn flush(&self, flushing: bool) {
         self.lock().flushing = flushing;
+        self.changed.notify_all();
+    }
+
+    /// Lets [`take`](Self::take) hand out nothing, now and until called with `false`: what waits then is chosen from what
+    /// came meanwhile.
+    pub(super) fn hold(&self, paused: bool) {
+        self.lock().paused = paused;
         self.changed.notify_all();
     }
 
@@ -363,6 +373,31 @@ mod tests {
         assert_eq!(queue.take(|| start), Taken::Flushing);
         queue.flush(false);
         assert_eq!(take(&queue, start), (0, true));
+    }
+
+    #[test]
+    fn what_came_in_a_pause_is_chosen_from_at_its_end() {
+        let (queue, start) = queue(LeakyType::Downstream, 16);
+        queue.hold(true);
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| take(&queue, start + ms(60_000)));
+            put(&queue, 0, start);
+            put(&queue, 1, start + ms(33));
+            queue.hold(false);
+            assert_eq!(reader.join().expect("the reader does not panic"), (1, true));
+        });
+    }
+
+    #[test]
+    fn flushing_ends_the_wait_of_the_reader_in_a_pause() {
+        let (queue, start) = queue(LeakyType::Downstream, 16);
+        queue.hold(true);
+        put(&queue, 0, start);
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| queue.take(|| start));
+            queue.flush(true);
+            assert_eq!(reader.join().expect("the reader does not panic"), Taken::Flushing);
+        });
     }
 
     #[test]
