@@ -82,7 +82,7 @@ fn two_cameras_at_one_place_are_an_error_that_names_the_cure() {
     let (door, _yard) = two();
     let port = door.port();
     let text = error(&format!("port={port} mount=/door/"));
-    assert!(text.contains("/door") && text.contains("mount="), "{text}");
+    assert!(text.contains("/door") && text.contains("mount=/name") && text.contains("port=0"), "{text}");
     let root = Camera::new("is-live=true", &format!("port={port}")).play();
     let text = error(&format!("port={port}"));
     assert!(text.contains(&port.to_string()) && text.contains("mount="), "{text}");

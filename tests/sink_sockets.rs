@@ -95,6 +95,16 @@ fn what_cannot_be_a_socket_is_an_error_that_says_why() {
     assert_eq!(fs::read_to_string(file).expect("the file is there"), "not to be lost");
 }
 
+/// There is no port to be another.
+#[test]
+fn two_cameras_at_one_place_of_a_unix_socket_are_an_error_that_names_the_cure() {
+    let folder = Folder::new();
+    let path = folder.path("camera.sock");
+    let _camera = serve(&path);
+    let text = start_error(&format!("host=unix:{path}"));
+    assert!(text.contains(&path) && text.contains("mount=/name") && !text.contains("port=0"), "{text}");
+}
+
 /// Unix sockets know no limit for what waits unsent, but a short queue.
 #[test]
 fn a_slow_viewer_through_a_unix_socket_jumps_to_the_newest_picture() {

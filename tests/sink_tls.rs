@@ -5,7 +5,8 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     process::Command,
-    sync::Arc,
+    sync::{Arc, mpsc::channel},
+    thread,
 };
 
 use common::{
@@ -209,6 +210,34 @@ fn curl_is_served_by_each_version() {
         let said = format!("{version} 200 {}", pictures()[0].len());
         assert_eq!(String::from_utf8_lossy(&output.stdout), said, "{options:?}: {output:?}");
     }
+}
+
+/// All servers of a process once waited for one whose files did not come.
+#[test]
+fn a_disk_that_is_slow_holds_up_its_own_sink_only() {
+    let certificate = Certificate::new("IP:127.0.0.1", 1);
+    let slow = certificate.path("slow.pem");
+    let made = Command::new("mkfifo").arg(&slow).status().expect("coreutils are there");
+    assert!(made.success());
+    let waiting = Camera::new("is-live=true", &with(&slow, &certificate.key()));
+    let pipeline = waiting.pipeline.clone();
+    let (sender, played) = channel();
+    let starting = thread::spawn(move || {
+        let _ = sender.send(pipeline.set_state(gst::State::Playing));
+    });
+    // Opening it waits until it is being read.
+    let mut file = fs::OpenOptions::new().write(true).open(&slow).expect("it is being read");
+    let (sender, other) = channel();
+    thread::spawn(move || {
+        let _ = sender.send(Camera::live().viewers());
+    });
+    assert_eq!(other.recv_timeout(DEADLINE), Ok(0), "another sink starts, and stops");
+    assert!(played.try_recv().is_err());
+    let text = fs::read(certificate.file()).expect("a certificate");
+    file.write_all(&text).expect("it is read");
+    drop(file);
+    starting.join().expect("it does not panic");
+    assert!(shake_hands(waiting.address(), &config(&certificate, &["http/1.1"])).is_ok());
 }
 
 #[test]

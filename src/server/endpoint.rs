@@ -59,6 +59,15 @@ impl Endpoint {
         }
     }
 
+    /// What to set for another place, where that is easily said: it ends a sentence.
+    pub(super) fn other_place(&self) -> &'static str {
+        match self {
+            Self::Tcp { .. } => ", or port=0 for any free port",
+            Self::Unix(_) => ", or another path in host",
+            Self::Passed(_) => "",
+        }
+    }
+
     /// What it stands for. May ask a name server.
     pub(super) fn candidates(&self, activation: &Activation) -> Result<Candidates, StartError> {
         match self {

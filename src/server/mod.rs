@@ -57,7 +57,7 @@ pub use tls::{TlsError, TlsFiles};
 pub use unix::UnixError;
 pub use viewers::{Event, Observer, Reason, Served, Viewer, ViewerFigures, Viewers};
 
-use self::running::Running;
+use self::{running::Running, tls::Tls};
 use crate::sync::lock;
 
 /// Where to listen and whom to let in: what cameras that share a server have in common.
@@ -110,14 +110,16 @@ pub enum StartError {
     },
     /// Another camera of this process is served there.
     #[error(
-        "{address} is in use by another mjpegserversink with mount={mount}; set mount=/name, a different one for each, \
-         or port=0 for any free port"
+        "{address} is in use by another mjpegserversink with mount={mount}; set mount=/name, a different one for each{}",
+        endpoint.other_place()
     )]
     MountTaken {
         /// As it was given.
         mount: Mount,
         /// Where both listen.
         address: Address,
+        /// As it was given.
+        endpoint: Endpoint,
     },
     /// The other cameras at this address are served with other settings.
     #[error("{address} is shared with another mjpegserversink that has a different {what}; set the same for both")]
@@ -175,19 +177,28 @@ impl Server {
     pub fn start(config: &Config, mount: Mount, camera: Arc<Camera>) -> Result<Self, StartError> {
         let candidates = config.endpoint.candidates(&config.activation)?;
         let mut running = lock(&RUNNING);
-        if let Some(server) = running.iter().find(|server| candidates.contains(&server.address)) {
-            let address = server.address.clone();
-            if let Some(what) = config.difference(&server.config) {
-                return Err(StartError::Differs { address, what });
-            }
-            let taken = server.shared.cameras.add(mount.clone(), camera);
-            taken.map_err(|_| StartError::MountTaken { mount: mount.clone(), address: address.clone() })?;
-            return Ok(Self { address, tls: config.tls.is_some(), mount, has_left: false });
+        let mut tls = None;
+        if let Some(files) = &config.tls
+            && !running.iter().any(|server| candidates.contains(&server.address))
+        {
+            // A disk may be slow, and all other servers of the process need not wait for it.
+            drop(running);
+            tls = Some(Tls::new(files.clone())?);
+            running = lock(&RUNNING);
         }
-        let server = Running::start(config, candidates)?;
-        server.shared.cameras.add(mount.clone(), camera).expect("a new server has no cameras");
-        let address = server.address.clone();
-        running.push(server);
+        let address = match running.iter().find(|server| candidates.contains(&server.address)) {
+            Some(server) => {
+                join(server, config, &mount, camera)?;
+                server.address.clone()
+            }
+            None => {
+                let server = Running::start(config, candidates, tls)?;
+                server.shared.cameras.add(mount.clone(), camera).expect("a new server has no cameras");
+                let address = server.address.clone();
+                running.push(server);
+                address
+            }
+        };
         Ok(Self { address, tls: config.tls.is_some(), mount, has_left: false })
     }
 
@@ -234,6 +245,17 @@ impl Drop for Server {
             self.leave(Duration::ZERO);
         }
     }
+}
+
+/// Gives a camera its place at a server that runs.
+fn join(server: &Running, config: &Config, mount: &Mount, camera: Arc<Camera>) -> Result<(), StartError> {
+    let address = || server.address.clone();
+    if let Some(what) = config.difference(&server.config) {
+        return Err(StartError::Differs { address: address(), what });
+    }
+    let taken =
+        |_| StartError::MountTaken { mount: mount.clone(), address: address(), endpoint: config.endpoint.clone() };
+    server.shared.cameras.add(mount.clone(), camera).map_err(taken)
 }
 
 impl Config {

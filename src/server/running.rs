@@ -43,11 +43,10 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Binds the first of these that can be had, and serves on the shared runtime from then on.
-    pub(super) fn start(config: &Config, candidates: Candidates) -> Result<Self, StartError> {
+    /// Binds the first of these that can be had, and serves on the shared runtime from then on, with `tls` if there is
+    /// any.
+    pub(super) fn start(config: &Config, candidates: Candidates, tls: Option<Tls>) -> Result<Self, StartError> {
         let runtime = runtime::handle().map_err(StartError::Runtime)?;
-        // Before anybody can connect.
-        let tls = config.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         let (listener, address) = {
             let _entered = runtime.enter();
             listener::bind(candidates)?
@@ -57,7 +56,7 @@ impl Running {
             connections: Connections::new(config.per_address),
             access: Access::new(config.secrets.clone()),
             allow_origin: config.allow_origin.clone(),
-            tls,
+            tls: tls.map(Arc::new),
             tasks: Tasks::new(),
             timeout: config.timeout,
         });
