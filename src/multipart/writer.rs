@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use bytes::Bytes;
 
 use super::Boundary;
+use crate::jpeg;
 
 /// Where the head of a part stands. No single layout is without delay for all viewers (measured, docs/design.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -174,6 +175,14 @@ impl Writer {
             Layout::Standard => [Bytes::new(), part.standard.clone()],
             Layout::Advance => [Bytes::new(), part.advance.clone()],
         }
+    }
+
+    /// What each part begins with, whatever picture it has.
+    pub fn beginning(&self) -> Bytes {
+        Bytes::from_static(match self.layout {
+            Layout::Standard => b"Content-Type: image/jpeg\r\n",
+            Layout::Advance => &jpeg::START,
+        })
     }
 
     /// The end of the stream after the picture `last`. A head that was sent ahead is answered with that picture once

@@ -18,7 +18,7 @@ use hyper::{
     body::{Frame, Incoming, SizeHint},
     header::{CONNECTION, HeaderValue},
     rt::{Read, Write},
-    server::conn::http1,
+    server::conn::http1::{self, Parts},
     service::service_fn,
 };
 use hyper_util::rt::TokioTimer;
@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use super::{
     connection::{Connection, HEAD_TIMEOUT},
     connections::ConnectionPlace,
+    input::Input,
     link::{Drain, Flush, Link},
     pump,
     reply::Endless,
@@ -59,18 +60,23 @@ pub(super) async fn serve(
         .half_close(true)
         .serve_connection(link, service);
     let finish = async {
-        tokio::select! {
-            served = poll_fn(|cx| serving.poll_without_shutdown(cx)) => served.ok()?,
+        let served = tokio::select! {
+            served = poll_fn(|cx| serving.poll_without_shutdown(cx)) => served,
             _ = stopping.changed() => {
                 Pin::new(&mut serving).graceful_shutdown();
-                poll_fn(|cx| serving.poll_without_shutdown(cx)).await.ok()?;
+                poll_fn(|cx| serving.poll_without_shutdown(cx)).await
             }
-        }
-        let mut link = serving.into_parts().io;
+        };
+        // What is no request has been answered; there is nobody to answer in any other case.
+        served.or_else(|error| if error.is_parse() { Ok(()) } else { Err(error) }).ok()?;
+        let Parts { io: mut link, read_buf, .. } = serving.into_parts();
+        let mut input = Input::new(read_buf.len());
         if let Some(stream) = begun.take() {
-            pump::send(&mut link, stream).await.ok()?;
+            pump::send(&mut link, &mut input, stream).await.ok()?;
         }
-        poll_fn(|cx| Pin::new(&mut link).poll_shutdown(cx)).await.ok()
+        poll_fn(|cx| Pin::new(&mut link).poll_shutdown(cx)).await.ok()?;
+        input.linger(&mut link).await;
+        Some(())
     };
     // Losing a connection is a viewer's own affair: that it was lost is of no use to anybody here.
     tokio::select! {

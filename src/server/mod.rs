@@ -17,6 +17,7 @@ mod guesses;
 mod health;
 mod http1;
 mod http2;
+mod input;
 #[allow(unsafe_code, reason = "TCP_INFO and TCP_RTO_MAX_MS have no safe bindings")]
 mod kernel;
 mod link;

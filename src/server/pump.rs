@@ -7,9 +7,12 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use hyper::rt::{Read, ReadBuf, Write};
+use hyper::rt::{Read, Write};
 
-use super::stream::{Piece, Stream};
+use super::{
+    input::Input,
+    stream::{Piece, Stream},
+};
 
 /// Sends the stream up to its end. A piece is asked for when the last one has left for the kernel, so at most one waits
 /// in the process; a piece once begun is always finished.
@@ -17,32 +20,40 @@ use super::stream::{Piece, Stream};
 /// # Errors
 ///
 /// The connection broke.
-pub(super) async fn send(link: &mut (impl Read + Write + Unpin), stream: Box<Stream>) -> io::Result<()> {
-    let mut pump = Pump { link, stream, piece: Bytes::new().chain(Bytes::new()), flushed: true, half_closed: false };
+pub(super) async fn send(
+    link: &mut (impl Read + Write + Unpin),
+    input: &mut Input,
+    stream: Box<Stream>,
+) -> io::Result<()> {
+    let mut pump = Pump { link, input, stream, piece: Bytes::new().chain(Bytes::new()), flushed: true };
     std::future::poll_fn(|cx| pump.poll(cx)).await
 }
 
 struct Pump<'a, T> {
     link: &'a mut T,
+    input: &'a mut Input,
     stream: Box<Stream>,
     /// What of the last piece has not been sent.
     piece: Piece,
     flushed: bool,
-    /// The peer sends nothing more. It may still want its pictures.
-    half_closed: bool,
 }
 
 impl<T: Read + Write + Unpin> Pump<'_, T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_sent(cx))?;
-            match self.stream.poll_piece(cx) {
-                Poll::Ready(Some(piece)) => (self.piece, self.flushed) = (piece, false),
+            self.piece = match self.stream.poll_piece(cx) {
+                Poll::Ready(Some(piece)) => piece,
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
-                Poll::Pending => break,
-            }
+                Poll::Pending => {
+                    ready!(self.input.poll_end(self.link, cx))?;
+                    // One that has gone and one that only has nothing more to say look the same, until something is
+                    // sent: who has gone answers with a reset.
+                    self.stream.begin_part()
+                }
+            };
+            self.flushed = false;
         }
-        self.poll_broken(cx).map(Err)
     }
 
     /// Ready when the last piece has left.
@@ -60,19 +71,5 @@ impl<T: Read + Write + Unpin> Pump<'_, T> {
             self.flushed = true;
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Ready when the connection breaks. Nothing that the peer says is of interest any more, but an end has to be read
-    /// to be seen.
-    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        while !self.half_closed {
-            let mut space = [0; 256];
-            let mut space = ReadBuf::new(&mut space);
-            match ready!(Pin::new(&mut *self.link).poll_read(cx, space.unfilled())) {
-                Ok(()) => self.half_closed = space.filled().is_empty(),
-                Err(error) => return Poll::Ready(error),
-            }
-        }
-        Poll::Pending
     }
 }

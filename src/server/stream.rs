@@ -39,6 +39,8 @@ pub(super) struct Stream {
     pace: Option<Pace>,
     phase: Phase,
     last: Option<Arc<Picture>>,
+    /// Bytes of the next part that have gone ahead of it.
+    ahead: usize,
 }
 
 /// Keeps a viewer to its rate.
@@ -67,7 +69,7 @@ impl Stream {
         place: ViewerPlace,
     ) -> Self {
         let pace = fps.map(Pace::new);
-        Self { pictures, writer, layout, pace, place, phase: Phase::Opening, last: None }
+        Self { pictures, writer, layout, pace, place, phase: Phase::Opening, last: None, ahead: 0 }
     }
 
     /// The first delimiter. It goes out with the response head, picture or not: readers wait for it.
@@ -90,9 +92,9 @@ impl Stream {
                 Poll::Ready(match ready!(self.poll_wanted(cx)) {
                     Next::Item { item, skipped } => Some(self.picture(item, skipped)),
                     Next::Again { item, .. } => Some(self.picture(item, 0)),
-                    Next::Ended => Some(self.close(Reason::Ended)),
+                    Next::Ended => self.close(Reason::Ended),
                     // WebKit blanks a picture after which nothing closes the stream.
-                    Next::Closed => Some(self.close(Reason::Stopped)),
+                    Next::Closed => self.close(Reason::Stopped),
                 })
             }
             Phase::Ended => Poll::Ready(None),
@@ -110,20 +112,35 @@ impl Stream {
         }
     }
 
+    /// The beginning of the next part, ahead of its picture: something to write while there is no picture.
+    pub(super) fn begin_part(&mut self) -> Piece {
+        let beginning = self.writer.beginning();
+        self.ahead = beginning.len();
+        piece([Bytes::new(), beginning])
+    }
+
     fn picture(&mut self, picture: Arc<Picture>, skipped: u64) -> Piece {
         if let Some(pace) = &mut self.pace {
             pace.count();
         }
-        let piece = piece(self.writer.part(picture.part()));
+        let mut piece = piece(self.writer.part(picture.part()));
         self.last = Some(picture);
         self.place.viewer.count(piece.remaining(), skipped);
+        piece.advance(std::mem::take(&mut self.ahead));
         piece
     }
 
-    fn close(&mut self, reason: Reason) -> Piece {
+    fn close(&mut self, reason: Reason) -> Option<Piece> {
+        if self.ahead > 0
+            && let Some(last) = self.last.clone()
+        {
+            // A part that has begun is finished.
+            return Some(self.picture(last, 0));
+        }
         self.phase = Phase::Ended;
         self.place.reason = reason;
-        piece(self.writer.closing(self.last.as_ref().map(|last| last.part())))
+        // Without any picture there is nothing to finish one with.
+        (self.ahead == 0).then(|| piece(self.writer.closing(self.last.as_ref().map(|last| last.part()))))
     }
 }
 

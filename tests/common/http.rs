@@ -216,6 +216,12 @@ impl Viewer {
         assert!(rest.is_empty(), "{} bytes follow the end", rest.len());
     }
 
+    /// Returns when a byte has come that was not read.
+    #[track_caller]
+    pub fn wait_for_more(&mut self) {
+        assert!(!self.reader.fill_buf().expect("a byte in time").is_empty(), "the server has closed");
+    }
+
     /// All that comes until the server closes.
     #[track_caller]
     pub fn read_to_end(mut self) -> Vec<u8> {
