@@ -1,7 +1,9 @@
 //! What is answered where: heads, layouts, snapshot, status, page, and what is refused.
 
+use std::io::Write as _;
+
 use common::{
-    http::{Head, Viewer, connect, get, read_answer, request, send_request},
+    http::{Head, Viewer, connect, get, read_answer, read_response, request, send_request},
     pipeline::{Camera, numbered, pictures, wait_until},
 };
 use serde_json::{Value, json};
@@ -221,6 +223,31 @@ fn other_paths_are_refused_with_those_served() {
         let text = String::from_utf8(response.body).expect("text");
         assert!(["/stream", "/snapshot", "/status", "/health"].iter().all(|route| text.contains(route)), "{text:?}");
     }
+}
+
+#[test]
+fn addresses_and_hosts_that_are_none_are_refused_and_unusual_ones_are_not() {
+    let camera = camera_with_a_picture();
+    for (target, lines, code) in [
+        ("stream", "", 400),
+        ("camera:80", "", 400),
+        ("*", "", 400),
+        ("/health", "Host: another\r\n", 400),
+        ("http://camera/health", "", 200),
+        ("http://camera", "", 200),
+        ("https://ann:pw@other.example/health?x#y", "", 200),
+        ("//health", "", 404),
+        ("/%68ealth", "", 404),
+        ("/door/../health", "", 404),
+    ] {
+        let stream = connect(camera.address());
+        send_request(&stream, "GET", target, &format!("{lines}Connection: close\r\n"));
+        assert_eq!(read_response(stream).head.code(), code, "{target} {lines:?}");
+    }
+    // HTTP/1.1 asks for a Host; a line typed by hand has none.
+    let stream = connect(camera.address());
+    (&stream).write_all(b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n").expect("the request is taken");
+    assert_eq!(read_response(stream).head.code(), 200);
 }
 
 #[test]

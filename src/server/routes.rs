@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE},
+    header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE},
 };
 
 use super::{
@@ -42,6 +42,9 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return other_method(request.method());
     }
+    if let Some(why) = malformed(request) {
+        return reply::text(StatusCode::BAD_REQUEST, why);
+    }
     let path = request.uri().path();
     // It shows nothing, and is the same everywhere: not even whether there is a camera.
     if path.ends_with("/favicon.ico") {
@@ -63,6 +66,16 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
         (None, "/") => page::page(request.uri(), request.version(), &Mount::default(), &shared.cameras.all()),
         (None, _) => not_found(path, shared),
     }
+}
+
+/// Why a request has no answer, in words for people. One without a Host has: small readers leave it out, and nothing here
+/// depends on it.
+fn malformed(request: &Request<Incoming>) -> Option<&'static str> {
+    // RFC 9112 3.2: with two of them a server in front may have meant the other one.
+    if request.headers().get_all(HOST).iter().count() > 1 {
+        return Some("a request has one Host");
+    }
+    (!request.uri().path().starts_with('/')).then_some("an address begins with a slash")
 }
 
 fn deny(denied: Denied) -> Response<Body> {
