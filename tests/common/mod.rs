@@ -17,6 +17,7 @@ pub mod program;
 pub mod properties;
 pub mod rows;
 pub mod script_server;
+pub mod secure;
 pub mod source;
 pub mod streams;
 pub mod tls;
