@@ -107,6 +107,9 @@ fn digest_with_auth_is_answered() {
         "algorithm=MD5, qop=\"auth\"",
         "algorithm=\"MD5\",qop=auth",
         "algorithm=md5, qop=auth",
+        // Seen from outside: "check user-id and user-pw" though both were right.
+        "qop=\"auth\"; stale=false;",
+        "qop=\"auth\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"",
     ] {
         assert_digest(&format!(", {qop}"), ChecksumType::Md5, false, Some("auth"));
     }
@@ -142,6 +145,16 @@ fn opaque_comes_back_as_it_was() {
     let value =
         answer_to(&[&format!("Digest realm=\"the realm\",nonce=\"{NONCE}\",qop=\"auth\",opaque=\"5cc+/=9c40\"")]);
     assert_eq!(parameters(&value)["opaque"], "5cc+/=9c40", "{value}");
+}
+
+#[test]
+fn digest_of_a_realm_that_is_not_ascii_is_answered() {
+    let value = answer_to(&[&format!("Digest realm=\"K\u{fc}che\"; nonce=\"{NONCE}\"")]);
+    let answer = parameters(&value);
+    let hash = |text: &str| hash(ChecksumType::Md5, text);
+    let secret = hash(&format!("{USER}:K\u{fc}che:{PASSWORD}"));
+    assert_eq!(answer["realm"], "K\u{fc}che");
+    assert_eq!(answer["response"], hash(&format!("{secret}:{NONCE}:{}", hash("GET:/stream"))));
 }
 
 #[test]

@@ -26,10 +26,7 @@ const LICENCES: &[&str] = &[
 
 /// Packages that are there twice, and why that stays so.
 const TWICE: &[&str] = &[
-    // http-auth 0.1 is from before the newest rand and digest; proptest and the hashes of others are past them.
-    "cpufeatures",
-    "rand",
-    "rand_core",
+    // ring 0.17 is from before the newest.
     "getrandom",
     // At compile time only: derive macros move to the newest at different times.
     "syn",

@@ -8,7 +8,7 @@ use std::{
 use super::{
     ClientError, Location, Options,
     connection::{Connection, Read},
-    credentials::Answers,
+    credentials::{Answers, is_stale},
     location::without_secrets,
     patience::Patience,
     request::Keep,
@@ -64,7 +64,7 @@ pub(super) fn ask(
             }
             (401, _)
                 if may_answer
-                    && (challenges == 0 || challenges < MAX_CHALLENGES && is_stale(&answer.head))
+                    && (challenges == 0 || challenges < MAX_CHALLENGES && is_stale(&challenged(&answer.head)))
                     && memory.answers.challenge(&challenged(&answer.head)) =>
             {
                 challenges += 1;
@@ -185,14 +185,6 @@ fn is_bare_stream(bytes: &[u8]) -> bool {
 /// The challenges of an answer 401, as they stand there.
 fn challenged(head: &ResponseHead) -> Vec<&str> {
     head.field_values("www-authenticate").collect()
-}
-
-/// Whether an answer was refused only because its challenge was too old (RFC 7616 3.3).
-fn is_stale(head: &ResponseHead) -> bool {
-    challenged(head).iter().any(|value| {
-        let text: String = value.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | '"')).collect();
-        text.contains("stale=true")
-    })
 }
 
 fn refused(location: &Location, head: &ResponseHead, options: &Options) -> ClientError {

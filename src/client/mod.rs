@@ -4,9 +4,11 @@
 //! at once. What it finds goes to a [`Receiver`].
 
 mod ask;
+mod challenge;
 mod coding;
 mod connection;
 mod credentials;
+mod digest;
 mod error;
 mod inflate;
 mod location;

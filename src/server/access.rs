@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use http_auth::basic::encode_credentials;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use hyper::{
     Request,
     header::{AUTHORIZATION, HeaderValue},
@@ -111,7 +111,11 @@ impl Access {
     }
 
     fn is_right(&self, authorization: Option<&[u8]>, token: Option<&[u8]>) -> bool {
-        let user = self.secrets.user.as_ref().map(|(user, password)| encode_credentials(user, password));
+        let user = self
+            .secrets
+            .user
+            .as_ref()
+            .map(|(user, password)| format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))));
         let bearer = self.secrets.token.as_ref().map(|token| format!("Bearer {}", token.0));
         let plain = self.secrets.token.as_ref().map(|token| token.0.clone());
         // All three are compared, each in a time that does not tell how much of it was right.
