@@ -71,6 +71,7 @@ fn heads_that_are_not_quite_http_play() {
         "HTTP/1.1  200  OK\r\n\r\n",
         "HTTP/1.1 200OK\r\n\r\n",
         "HTTP 200 OK\r\n\r\n",
+        "\u{feff}HTTP/1.1 200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\r\nServer: x\r\r\n\r\r\n",
         "HTTP/1.1 200 OK\r\nServer: caf\u{e9}\r\nX:\t\u{1}\r\n\r\n",
         "HTTP/1.1 200 OK\nContent-Type: multipart/x-mixed-replace\r\n\n",
@@ -102,6 +103,7 @@ fn bodies_that_are_not_coded_as_their_head_says_play() {
 fn stream_without_any_head_plays() {
     assert_plays("HTTP/0.9", body(<[u8]>::to_vec));
     assert_plays("a blank line before", [vec![send("\r\n")], body(<[u8]>::to_vec)].concat());
+    assert_plays("a byte order mark before", [vec![send("\u{feff}")], body(<[u8]>::to_vec)].concat());
     let bare = (0..COUNT).map(|index| send(jpeg::picture(index))).collect();
     assert_plays("pictures alone", bare);
 }
@@ -145,6 +147,8 @@ fn chunks_play_however_they_are_cut() {
     assert_plays("the prefix of hexadecimal numbers", [vec![head()], body(prefixed)].concat());
     let glued = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes].concat();
     assert_plays("no line end after the data", [vec![head()], body(glued)].concat());
+    let returns = |bytes: &[u8]| [format!("{:x}\r", bytes.len()).as_bytes(), bytes, b"\r"].concat();
+    assert_plays("carriage returns alone", [vec![head()], body(returns)].concat());
 }
 
 #[test]
@@ -164,6 +168,7 @@ fn compressed_bodies_play() {
         ("Content-Encoding: gzip", ZlibCompressorFormat::Zlib),
         ("Content-Encoding: identity, gzip", ZlibCompressorFormat::Gzip),
         ("Transfer-Encoding: gzip", ZlibCompressorFormat::Gzip),
+        ("Server: says nothing", ZlibCompressorFormat::Gzip),
     ] {
         let head = send(format!("HTTP/1.1 200 OK\r\n{encoding}\r\n\r\n"));
         let pieces = compressed(format, &body(<[u8]>::to_vec));

@@ -168,6 +168,7 @@ fn untidy_redirections_are_followed() {
         ("/caf\u{e9}", "/caf%C3%A9"),
         ("/50%", "/50%"),
         ("/a|b", "/a%7Cb"),
+        ("http:/other", "/other"),
     ] {
         let server = ScriptServer::play([redirect(target), stream()]);
         let source = Source::playing(&server.url());

@@ -8,6 +8,7 @@ use std::{
 use super::{
     ClientError, Location, Options,
     connection::{Connection, Read},
+    cookies::Cookies,
     credentials::{Answers, is_stale},
     location::without_secrets,
     patience::Patience,
@@ -23,10 +24,18 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Memory {
     answers: Answers,
+    cookies: Cookies,
     /// A connection whose last body has been read to its end, and where it leads.
     pub(super) kept: Option<(Location, Connection)>,
     /// The last answer was a single picture, so more are to be asked for.
     pub(super) polling: bool,
+}
+
+impl Memory {
+    /// A try has failed. What servers want to be told again they ask for again, and an old session may be what they refuse.
+    pub(super) fn failed(&mut self) {
+        self.cookies.clear();
+    }
 }
 
 /// An answer with the bytes of its body that came with its head.
@@ -49,6 +58,10 @@ pub(super) fn ask(
     let mut challenges = 0;
     loop {
         let mut answer = send(&location, options, memory, cancellable)?;
+        for field in answer.head.field_values("set-cookie") {
+            let until = |date: &str| time_until(date, &answer.head, SystemTime::now());
+            memory.cookies.set(field, &location, Instant::now(), until);
+        }
         let may_answer = options.credentials.is_some() && location.same_origin(&options.location);
         match (answer.head.status(), answer.head.field_value("location")) {
             (301 | 302 | 303 | 307 | 308, Some(target)) => {
@@ -95,7 +108,8 @@ fn send(
     let request = if trusted { Cow::Borrowed(&options.request) } else { Cow::Owned(options.request.without_secrets()) };
     let proxy = options.proxy.as_ref().map(|proxy| &proxy.credentials);
     let keep = if memory.polling { Keep::Alive } else { Keep::Close };
-    let request = request.head(location, authorization.as_deref(), proxy, keep);
+    let cookies = memory.cookies.of(location, Instant::now());
+    let request = request.head(location, authorization.as_deref(), cookies, proxy, keep);
     let exchange = |connection: Connection| {
         connection.write(request.as_bytes())?;
         let (head, body) = response_head(&connection, options)?;
@@ -179,6 +193,7 @@ fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, Cl
 }
 
 fn is_bare_stream(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     bytes.trim_ascii_start().starts_with(b"--") || bytes.starts_with(&jpeg::START)
 }
 
@@ -210,13 +225,15 @@ fn refused(location: &Location, head: &ResponseHead, options: &Options) -> Clien
 /// How long a server wants to be left alone: `Retry-After` is a number of seconds, or a date (RFC 9110 10.2.3).
 fn retry_after(head: &ResponseHead, now: SystemTime) -> Option<Duration> {
     let value = head.field_value("retry-after")?;
-    let seconds = value.parse().ok().or_else(|| {
-        // Cameras that have lost the time are not rare: what counts is the server's own idea of it.
-        let its_now = head.field_value("date").and_then(parse_date);
-        let now = its_now.or_else(|| Some(now.duration_since(UNIX_EPOCH).ok()?.as_secs()))?;
-        Some(parse_date(value)?.saturating_sub(now))
-    });
-    seconds.map(Duration::from_secs)
+    value.parse().ok().map(Duration::from_secs).or_else(|| time_until(value, head, now))
+}
+
+/// How far a date in an answer is away. Cameras that have lost the time are not rare: what counts is the server's own idea
+/// of now, if it tells that.
+fn time_until(date: &str, head: &ResponseHead, now: SystemTime) -> Option<Duration> {
+    let its_now = head.field_value("date").and_then(parse_date);
+    let now = its_now.or_else(|| Some(now.duration_since(UNIX_EPOCH).ok()?.as_secs()))?;
+    Some(Duration::from_secs(parse_date(date)?.saturating_sub(now)))
 }
 
 /// Redirections followed for one try. Chosen: half of what browsers and libsoup follow; cameras have one.

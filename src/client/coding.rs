@@ -6,18 +6,22 @@ use crate::http::{Chunked, ResponseHead};
 /// Takes chunks and compression off a body as it arrives.
 pub struct Coding {
     chunked: Option<Chunked>,
-    inflate: Option<Inflate>,
+    inflate: Inflate,
     /// The last chunk is in.
     whole: bool,
 }
 
 impl Coding {
-    /// For the body after this head; `None` for one that comes as it is.
-    pub fn new(head: &ResponseHead) -> Option<Self> {
+    /// For the body after this head.
+    pub fn new(head: &ResponseHead) -> Self {
         let chunked = head.is_chunked().then(Chunked::new);
         let codings = head.words("content-encoding").chain(head.words("transfer-encoding"));
-        let inflate = Inflate::new(codings);
-        (chunked.is_some() || inflate.is_some()).then_some(Self { chunked, inflate, whole: false })
+        Self { chunked, inflate: Inflate::new(codings), whole: false }
+    }
+
+    /// Whether the body has turned out to come as it is.
+    pub(super) fn is_needless(&self) -> bool {
+        self.chunked.is_none() && self.inflate.is_needless()
     }
 
     pub(super) fn is_chunked(&self) -> bool {
@@ -38,10 +42,10 @@ impl Coding {
     pub fn decode(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ClientError> {
         let Self { chunked, inflate, whole } = self;
         let mut inflated = Ok(true);
-        let mut take = |piece: &[u8]| match inflate {
-            Some(inflate) if inflated == Ok(true) => inflated = inflate.decode(piece, &mut data),
-            Some(_) => {}
-            None => data(piece),
+        let mut take = |piece: &[u8]| {
+            if inflated == Ok(true) {
+                inflated = inflate.decode(piece, &mut data);
+            }
         };
         let chunks = match chunked {
             Some(chunked) => chunked.decode(bytes, take),
@@ -70,7 +74,7 @@ mod tests {
         // An empty block that is the last one, padding, and then no chunk.
         let body = b"4\r\n\x03\0\0\0\r\nno length\r\n";
         for size in [1, 6, body.len()] {
-            let mut coding = Coding::new(&head).expect("it is coded");
+            let mut coding = Coding::new(&head);
             let end = body.chunks(size).map(|piece| coding.decode(piece, |_| ())).find(|goes_on| *goes_on != Ok(true));
             assert_eq!(end, Some(Ok(false)), "in pieces of {size}");
         }

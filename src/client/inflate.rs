@@ -5,13 +5,22 @@ use gio::prelude::*;
 use super::ClientError;
 
 /// Takes a gzip or deflate body apart as it arrives. Its first bytes tell how it is compressed, if it is at all: some
-/// servers name another coding than they use, or one that they do not use.
+/// servers name another coding than they use, or one that they do not use, or none.
 pub(super) struct Inflate {
-    /// Whether the head speaks of `deflate`, of which not all kinds can be told by their first bytes.
-    deflate: bool,
+    /// What the head says of it.
+    said: Said,
     state: State,
     /// Bytes that are not decompressed yet.
     kept: Vec<u8>,
+}
+
+/// What a head says of how its body is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    /// Of `deflate` not all kinds can be told by their first bytes.
+    Deflate,
+    Other,
 }
 
 enum State {
@@ -26,29 +35,40 @@ enum State {
 }
 
 impl Inflate {
-    /// For a body of these codings; `None` where none is one that changes anything.
-    pub(super) fn new(codings: impl Iterator<Item = String>) -> Option<Self> {
-        let codings: Vec<_> =
-            codings.filter(|coding| !["", "identity", "chunked"].contains(&coding.as_str())).collect();
-        let deflate = codings.iter().any(|coding| coding == "deflate");
-        (!codings.is_empty()).then_some(Self { deflate, state: State::Start, kept: Vec::new() })
+    /// For a body of these codings.
+    pub(super) fn new(codings: impl Iterator<Item = String>) -> Self {
+        let said = codings.fold(Said::Nothing, |said, coding| match coding.as_str() {
+            "" | "identity" | "chunked" => said,
+            "deflate" => Said::Deflate,
+            _ if said == Said::Deflate => said,
+            _ => Said::Other,
+        });
+        Self { said, state: State::Start, kept: Vec::new() }
+    }
+
+    /// Whether its first bytes have shown that it is not compressed.
+    pub(super) fn is_needless(&self) -> bool {
+        matches!(self.state, State::AsItIs)
     }
 
     /// Takes the next bytes and hands what they hold to `data`. Whether the body goes on.
     pub(super) fn decode(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ClientError> {
+        if self.is_needless() {
+            data(bytes);
+            return Ok(true);
+        }
         self.kept.extend_from_slice(bytes);
         let mut space = Vec::new();
         loop {
             match &self.state {
                 State::Start | State::Behind if self.kept.len() < 2 => return Ok(true),
-                State::Start => self.state = first(&self.kept, self.deflate),
-                State::Behind if self.kept.starts_with(&GZIP) => self.state = first(&self.kept, self.deflate),
+                State::Start => self.state = first(&self.kept, self.said),
+                State::Behind if self.kept.starts_with(&GZIP) => self.state = first(&self.kept, self.said),
                 // Padding: RFC 1952 does not know it, gzip passes over it.
                 State::Behind => self.state = State::Ended,
                 State::Ended => return Ok(false),
                 State::AsItIs => {
-                    data(&self.kept);
-                    self.kept.clear();
+                    data(&std::mem::take(&mut self.kept));
                     return Ok(true);
                 }
                 State::Compressed(decompressor) => {
@@ -73,15 +93,17 @@ impl Inflate {
 }
 
 /// What a body is that begins with these bytes, two at least.
-fn first(bytes: &[u8], deflate: bool) -> State {
+fn first(bytes: &[u8], said: Said) -> State {
     let zlib = bytes[0] & 0x0f == 8 && u16::from_be_bytes([bytes[0], bytes[1]]).is_multiple_of(31);
     let format = match bytes {
         [0x1f, 0x8b, ..] => gio::ZlibCompressorFormat::Gzip,
+        // Other bytes pass for something compressed too easily.
+        _ if said == Said::Nothing => return State::AsItIs,
         // RFC 1950 2.2: method 8, a check modulo 31.
         _ if zlib => gio::ZlibCompressorFormat::Zlib,
         [b'-', b'-', ..] | [b'\r', b'\n', ..] | [0xff, 0xd8, ..] => return State::AsItIs,
         // `deflate` should mean zlib, but some servers leave out zlib's head.
-        _ if deflate => gio::ZlibCompressorFormat::Raw,
+        _ if said == Said::Deflate => gio::ZlibCompressorFormat::Raw,
         _ => return State::AsItIs,
     };
     State::Compressed(gio::ZlibDecompressor::new(format))
@@ -107,7 +129,7 @@ mod tests {
     }
 
     fn named(coding: &str) -> Inflate {
-        Inflate::new(std::iter::once(coding.to_owned())).expect("the coding may change something")
+        Inflate::new(std::iter::once(coding.to_owned()))
     }
 
     /// What comes out of a body in pieces of any size, and whether it goes on.
@@ -130,9 +152,16 @@ mod tests {
     fn bodies_are_decompressed_whatever_their_coding_is_called() {
         use gio::ZlibCompressorFormat::{Gzip, Raw, Zlib};
         let text = TEXT.repeat(100);
-        for (coding, format) in
-            [("gzip", Gzip), ("x-gzip", Gzip), ("deflate", Zlib), ("deflate", Raw), ("deflate", Gzip), ("gzip", Zlib)]
-        {
+        for (coding, format) in [
+            ("gzip", Gzip),
+            ("x-gzip", Gzip),
+            ("deflate", Zlib),
+            ("deflate", Raw),
+            ("deflate", Gzip),
+            ("gzip", Zlib),
+            ("", Gzip),
+            ("identity", Gzip),
+        ] {
             assert_eq!(decoded(coding, &compressed(format, &text)).0, text, "{coding}, {format:?}");
         }
     }
@@ -146,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_not_compressed_comes_as_it_is() {
-        for coding in ["gzip", "deflate", "br", "utf-8"] {
+        for coding in ["gzip", "deflate", "br", "utf-8", ""] {
             for body in [TEXT, b"\r\n--frame\r\n", b"\xff\xd8\xff\xe0\0"] {
                 assert_eq!(decoded(coding, body), (body.to_vec(), true), "{coding}");
             }
@@ -160,10 +189,13 @@ mod tests {
         assert!(named("gzip").decode(&stream, |_| ()).is_err());
     }
 
+    /// What begins as zlib does, or could be raw, is most likely something else where nobody speaks of compression.
     #[test]
-    fn codings_that_change_nothing_are_left_alone() {
-        for codings in [&["identity"][..], &[""], &["chunked"], &[]] {
-            assert!(Inflate::new(codings.iter().map(|coding| (*coding).to_owned())).is_none());
+    fn only_gzip_is_seen_where_the_head_says_nothing() {
+        for coding in ["identity", "", "chunked"] {
+            for body in [b"x\x9c pixels".as_slice(), b"\x08\x1d", b"mjpeg 0000"] {
+                assert_eq!(decoded(coding, body), (body.to_vec(), true), "{coding:?}");
+            }
         }
     }
 }

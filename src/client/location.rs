@@ -16,6 +16,14 @@ pub struct Location {
     pub(super) credentials: Option<Credentials>,
 }
 
+/// Who is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    tls: bool,
+    host: String,
+    port: u16,
+}
+
 /// Why a text is no location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
@@ -96,7 +104,7 @@ impl Location {
         let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
         let base = glib::Uri::build(FLAGS, scheme, None, Some(&self.host), self.port.into(), path, query, None);
         // Not by way of a text: GLib cannot write down all that it can read (`http:/..//x`, found by fuzzing).
-        Self::of(base.parse_relative(without_control(target)?, FLAGS), target)
+        Self::of(base.parse_relative(without_own_scheme(without_control(target)?, scheme), FLAGS), target)
     }
 
     /// The user and password that stand in the URL.
@@ -104,10 +112,19 @@ impl Location {
         self.credentials.clone()
     }
 
-    /// Whether both are of one origin (RFC 6454): what is secret to one may be told to the other.
+    /// Its origin (RFC 6454): what is secret to it may be told to all of that.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { tls: self.tls, host: self.host.to_ascii_lowercase(), port: self.port }
+    }
+
+    /// Whether both are of one origin.
     pub(super) fn same_origin(&self, other: &Self) -> bool {
-        (self.tls, self.host.to_ascii_lowercase(), self.port)
-            == (other.tls, other.host.to_ascii_lowercase(), other.port)
+        self.origin() == other.origin()
+    }
+
+    /// Its path, without the query.
+    pub(super) fn path(&self) -> &str {
+        self.target.split_once('?').map_or(&self.target, |(path, _)| path)
     }
 
     /// The whole URL, without the user and password. Not to be shown: the query may hold others.
@@ -146,6 +163,13 @@ fn without_control(text: &str) -> Result<&str, LocationError> {
         return Err(LocationError::NoUrl { location, message: "it holds control characters".to_owned() });
     }
     Ok(text)
+}
+
+/// A redirection without the scheme of where it comes from, if no host follows that: `http:/path` leads within the server,
+/// as RFC 3986 5.2.2 allows and browsers have it.
+fn without_own_scheme<'a>(target: &'a str, scheme: &str) -> &'a str {
+    let (named, rest) = target.split_once(':').unwrap_or(("", target));
+    if named.eq_ignore_ascii_case(scheme) && !rest.starts_with("//") { rest } else { target }
 }
 
 /// A text that should be a URL, as it can be shown to everybody.
@@ -256,6 +280,8 @@ mod tests {
             ("c?y=2", "http://cam:8080/a/c?y=2"),
             ("https://other/d", "https://other/d"),
             ("//other/e", "http://other/e"),
+            ("http:/f", "http://cam:8080/f"),
+            ("HTTP:g?z", "http://cam:8080/a/g?z"),
         ] {
             assert_eq!(from.redirected(target).map(|location| location.url()), Ok(shown.to_owned()));
         }

@@ -7,6 +7,7 @@ mod ask;
 mod challenge;
 mod coding;
 mod connection;
+mod cookies;
 mod credentials;
 mod digest;
 mod error;

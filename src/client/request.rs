@@ -39,11 +39,12 @@ impl Request {
         Self { user_agent: self.user_agent.clone(), ..Self::default() }
     }
 
-    /// The bytes of a request for `location`.
-    pub(super) fn head(
+    /// The bytes of a request for `location`, which has set these cookies.
+    pub(super) fn head<'a>(
         &self,
         location: &Location,
         authorization: Option<&str>,
+        cookies: impl Iterator<Item = (&'a str, &'a str)>,
         proxy: Option<&Option<Credentials>>,
         keep: Keep,
     ) -> String {
@@ -66,8 +67,9 @@ impl Request {
         field("Accept", "multipart/x-mixed-replace, image/jpeg, */*;q=0.5");
         field("Accept-Encoding", "identity");
         field("Connection", if keep == Keep::Alive { "keep-alive" } else { "close" });
-        if !self.cookies.is_empty() {
-            field("Cookie", &self.cookies.join("; "));
+        let cookies = self.with_own(cookies);
+        if !cookies.is_empty() {
+            field("Cookie", &cookies.join("; "));
         }
         if let Some(authorization) = authorization {
             field("Authorization", authorization);
@@ -82,6 +84,14 @@ impl Request {
         }
         head + "\r\n"
     }
+
+    /// The user's cookies, then those of the server that have other names.
+    fn with_own<'a>(&self, cookies: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+        let is_own =
+            |name: &str| self.cookies.iter().any(|own| own.split('=').next().unwrap_or_default().trim() == name);
+        let others = cookies.filter(|(name, _)| !is_own(name)).map(|(name, value)| format!("{name}={value}"));
+        self.cookies.iter().cloned().chain(others).collect()
+    }
 }
 
 #[cfg(test)]
@@ -92,10 +102,14 @@ mod tests {
         Location::parse("http://cam:8080/stream?x=1").expect("a URL")
     }
 
+    fn none() -> impl Iterator<Item = (&'static str, &'static str)> {
+        [].into_iter()
+    }
+
     #[test]
     fn a_request_asks_once_and_closes() {
         let request = Request { user_agent: "x/1".into(), ..Request::default() };
-        let head = request.head(&location(), None, None, Keep::Close);
+        let head = request.head(&location(), None, none(), None, Keep::Close);
         assert!(head.starts_with("GET /stream?x=1 HTTP/1.1\r\nHost: cam:8080\r\nUser-Agent: x/1\r\n"), "{head}");
         assert!(head.contains("\r\nConnection: close\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     }
@@ -107,9 +121,10 @@ mod tests {
             cookies: vec!["a=1".into(), "b=2".into()],
             ..Request::default()
         };
-        let head = request.head(&location(), Some("Basic x"), None, Keep::Alive);
+        let head =
+            request.head(&location(), Some("Basic x"), [("b", "server"), ("c", "3")].into_iter(), None, Keep::Alive);
         assert_eq!(head.matches("ccept: ").count(), 1, "{head}");
-        for field in ["\r\nCookie: a=1; b=2\r\n", "\r\nX-Key: 1\r\n", "\r\nAuthorization: Basic x\r\n"] {
+        for field in ["\r\nCookie: a=1; b=2; c=3\r\n", "\r\nX-Key: 1\r\n", "\r\nAuthorization: Basic x\r\n"] {
             assert!(head.contains(field), "{head}");
         }
     }
@@ -117,7 +132,7 @@ mod tests {
     #[test]
     fn a_proxy_is_asked_for_the_whole_url() {
         let credentials = Some(Credentials::new("u", "p"));
-        let head = Request::default().head(&location(), None, Some(&credentials), Keep::Close);
+        let head = Request::default().head(&location(), None, none(), Some(&credentials), Keep::Close);
         assert!(head.starts_with("GET http://cam:8080/stream?x=1 HTTP/1.1\r\n"), "{head}");
         assert!(head.contains("\r\nProxy-Authorization: Basic dTpw\r\n"), "{head}");
     }

@@ -29,6 +29,7 @@ pub(super) struct Ended {
 
 /// The body of an answer, on its way into the reader.
 struct Body<'a, R: Receiver> {
+    /// None once the body has turned out to come as it is.
     coding: Option<Coding>,
     kind: Kind,
     /// Bytes that the answer says it has, and those that came.
@@ -68,7 +69,10 @@ pub(super) fn run<R: Receiver>(
 ) -> Ended {
     let answer = match ask(options, memory, cancellable) {
         Ok(answer) => answer,
-        Err(why) => return Ended { why, answered: false, frames: 0, snapshot: false },
+        Err(why) => {
+            memory.failed();
+            return Ended { why, answered: false, frames: 0, snapshot: false };
+        }
     };
     let Answer { location, connection, head, body: first } = answer;
     if !memory.polling {
@@ -96,7 +100,7 @@ pub(super) fn run<R: Receiver>(
 impl<'a, R: Receiver> Body<'a, R> {
     fn new(options: &Options, head: &ResponseHead, receiver: &'a R) -> Self {
         let coding = Coding::new(head);
-        let is_chunked = coding.as_ref().is_some_and(Coding::is_chunked);
+        let is_chunked = coding.is_chunked();
         let max_frame = u64::try_from(options.limits.max_frame).unwrap_or(u64::MAX);
         let most_bytes = max_frame.saturating_mul(2).max(MIN_PATIENCE);
         let media_type = head.media_type();
@@ -112,7 +116,7 @@ impl<'a, R: Receiver> Body<'a, R> {
                 _ if is_chunked => None,
                 _ => head.field_value("content-length").and_then(|value| value.parse().ok()),
             },
-            coding,
+            coding: Some(coding),
             bytes: 0,
             pictures: Pictures {
                 reader: Reader::new(options.limits),
@@ -175,6 +179,9 @@ impl<'a, R: Receiver> Body<'a, R> {
                 true
             }
         };
+        if coding.as_ref().is_some_and(Coding::is_needless) {
+            *coding = None;
+        }
         if goes_on { self.check() } else { Err(ClientError::Closed) }
     }
 

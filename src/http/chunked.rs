@@ -7,6 +7,8 @@ pub struct Chunked {
     state: State,
     /// The body's first line, until it has proved to be a chunk's length.
     first: Option<Vec<u8>>,
+    /// Its lines end with carriage returns alone.
+    returns: bool,
 }
 
 /// Why a body is not chunked as it says.
@@ -22,13 +24,7 @@ pub enum ChunkedError {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// In the line with the length: digits seen, their value, whether the digits are over, bytes of the line.
-    Length {
-        any: bool,
-        value: u64,
-        over: bool,
-        line: usize,
-    },
+    Length(Length),
     Data(u64),
     /// Before the line end after the data.
     AfterData,
@@ -41,10 +37,24 @@ enum State {
     Start,
 }
 
+/// The line with a chunk's length, as far as it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Length {
+    value: u64,
+    /// A digit was seen.
+    any: bool,
+    /// The digits are over.
+    over: bool,
+    /// The last byte was the carriage return behind them.
+    returned: bool,
+    /// Bytes of the line.
+    line: usize,
+}
+
 impl Chunked {
     /// A body before its first byte.
     pub fn new() -> Self {
-        Self { state: State::default(), first: Some(Vec::new()) }
+        Self { state: State::default(), first: Some(Vec::new()), returns: false }
     }
 
     /// Takes the next bytes of the body and hands each piece of data in them to `data`. Whether the body goes on;
@@ -66,10 +76,14 @@ impl Chunked {
     pub fn decode(&mut self, mut bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ChunkedError> {
         while let Some((first, rest)) = bytes.split_first() {
             match self.state {
-                State::Start => self.state = State::Length { any: false, value: 0, over: false, line: 0 },
-                State::Length { any, value, over, line } => {
+                State::Start => self.state = State::Length(Length::default()),
+                State::Length(length) if length.returned && (self.returns || !matches!(first, b'\r' | b'\n')) => {
+                    self.returns = true;
+                    self.state = length.end();
+                }
+                State::Length(length) => {
                     bytes = rest;
-                    self.state = match (length(*first, any, value, over, line), &mut self.first) {
+                    self.state = match (length.take(*first), &mut self.first) {
                         (Err(_), Some(kept)) => {
                             kept.push(*first);
                             data(kept);
@@ -112,27 +126,33 @@ impl Chunked {
     }
 }
 
-/// Takes one byte of the line with a chunk's length.
-fn length(byte: u8, any: bool, value: u64, over: bool, line: usize) -> Result<State, ChunkedError> {
-    if line >= MAX_LINE {
-        return Err(ChunkedError::LineTooLong);
-    }
-    let line = line + 1;
-    let digit = char::from(byte).to_digit(16).filter(|_| !over);
-    match (byte, digit) {
-        (_, Some(digit)) => {
-            let value = value.checked_mul(16).and_then(|value| value.checked_add(digit.into()));
-            let value = value.ok_or(ChunkedError::NoLength)?;
-            Ok(State::Length { any: true, value, over, line })
+impl Length {
+    /// Takes the next byte of the line.
+    fn take(self, byte: u8) -> Result<State, ChunkedError> {
+        if self.line >= MAX_LINE {
+            return Err(ChunkedError::LineTooLong);
         }
-        // `0x1000`
-        (b'x' | b'X', _) if any && value == 0 && !over => Ok(State::Length { any, value, over, line }),
-        (b'\n', _) if any => Ok(if value == 0 { State::Ended } else { State::Data(value) }),
-        // Blanks before the digits, and after them blanks, the carriage return and extensions.
-        (b' ' | b'\t' | b'\r' | b'\n', _) if !any => Ok(State::Length { any, value, over, line }),
-        (b' ' | b'\t' | b'\r' | b';', _) => Ok(State::Length { any, value, over: true, line }),
-        _ if over => Ok(State::Length { any, value, over, line }),
-        _ => Err(ChunkedError::NoLength),
+        let taken = Self { line: self.line + 1, returned: false, ..self };
+        let digit = char::from(byte).to_digit(16).filter(|_| !self.over);
+        Ok(match (byte, digit) {
+            (_, Some(digit)) => {
+                let value = self.value.checked_mul(16).and_then(|value| value.checked_add(digit.into()));
+                State::Length(Self { any: true, value: value.ok_or(ChunkedError::NoLength)?, ..taken })
+            }
+            // `0x1000`
+            (b'x' | b'X', _) if self.any && self.value == 0 && !self.over => State::Length(taken),
+            (b'\n', _) if self.any => self.end(),
+            // Blanks before the digits, and after them blanks, the carriage return and extensions.
+            (b' ' | b'\t' | b'\r' | b'\n', _) if !self.any => State::Length(taken),
+            (b' ' | b'\t' | b'\r' | b';', _) => State::Length(Self { over: true, returned: byte == b'\r', ..taken }),
+            _ if self.over => State::Length(taken),
+            _ => return Err(ChunkedError::NoLength),
+        })
+    }
+
+    /// The line is over.
+    fn end(self) -> State {
+        if self.value == 0 { State::Ended } else { State::Data(self.value) }
     }
 }
 
@@ -166,6 +186,16 @@ mod tests {
     #[test]
     fn line_feeds_alone_blanks_and_missing_line_ends_are_read() {
         assert_eq!(decode(&[b" 3 \nabc\n2\nde1\nf\n0\n"]), (Ok(false), b"abcdef".to_vec()));
+    }
+
+    #[test]
+    fn carriage_returns_alone_end_lines() {
+        // The data of the second chunk begins as a line end does.
+        let stream = b"5;x=y\r--fra\r4\r\nme\r\r0\r\r";
+        for pieces in [vec![&stream[..]], stream.chunks(1).collect()] {
+            assert_eq!(decode(&pieces), (Ok(false), b"--fra\nme\r".to_vec()));
+        }
+        assert_eq!(decode(&[b"3 \r\r\nabc\r\n0\r\r\n"]), (Ok(false), b"abc".to_vec()));
     }
 
     /// Seen from outside: no picture, and "the body is damaged" again and again.

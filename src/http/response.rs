@@ -161,6 +161,12 @@ impl HeadReader {
     ///
     /// The bytes are no HTTP response, or the head is longer than [`ResponseHead::MAX`].
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, HeadError> {
+        if self.line == 0 && BYTE_ORDER_MARK.starts_with(&bytes[..bytes.len().min(BYTE_ORDER_MARK.len())]) {
+            if bytes.len() < BYTE_ORDER_MARK.len() {
+                return Ok(None);
+            }
+            (self.line, self.searched) = (BYTE_ORDER_MARK.len(), BYTE_ORDER_MARK.len());
+        }
         while let Some((line, next)) = self.next_line(bytes) {
             match &mut self.head {
                 // RFC 9112 2.2: empty lines before the first are ignored.
@@ -223,6 +229,9 @@ fn too_long() -> HeadError {
     HeadError::TooLong { limit: ResponseHead::MAX }
 }
 
+/// What some editors put at the beginning of a file, and scripts at the beginning of what they answer.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Bytes that are looked at before the first line end has come. `HTTP/1.1 ` has nine.
 const LONGEST_PROTOCOL: usize = 9;
 
@@ -260,6 +269,7 @@ mod tests {
             "HTTP 200 OK\r\n\r\n",
             "HTTP/1.1 200 OK\r\r\nA: b\r\r\n\r\r\n",
             "Content-Type: multipart/x-mixed-replace\r\n\r\n",
+            "\u{feff}HTTP/1.1 200 OK\r\n\r\n",
         ] {
             assert_eq!(parsed(text).status(), 200, "{text:?}");
         }
@@ -297,10 +307,12 @@ mod tests {
 
     #[test]
     fn a_head_that_comes_byte_by_byte_is_read_the_same() {
-        let whole = b"\r\nHTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n--frame";
-        let mut reader = HeadReader::new();
-        let read = (0..=whole.len()).find_map(|len| reader.read(&whole[..len]).expect("a head"));
-        assert_eq!(read, ResponseHead::parse(whole).expect("a head"));
+        for before in [b"".as_slice(), BYTE_ORDER_MARK] {
+            let whole = [before, b"\r\nHTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n--frame"].concat();
+            let mut reader = HeadReader::new();
+            let read = (0..=whole.len()).find_map(|len| reader.read(&whole[..len]).expect("a head"));
+            assert_eq!(read, ResponseHead::parse(&whole).expect("a head"));
+        }
     }
 
     #[test]

@@ -50,8 +50,7 @@ pub fn chunking_never_changes_a_coded_body(head: &ResponseHead, body: &[u8], siz
 
 /// Whether the body goes on, `None` when it is damaged, and what it held.
 fn decode(head: &ResponseHead, pieces: &[&[u8]]) -> (Option<bool>, Vec<u8>) {
-    let Some(mut coding) = Coding::new(head) else { return (Some(true), pieces.concat()) };
-    let mut out = Vec::new();
+    let (mut coding, mut out) = (Coding::new(head), Vec::new());
     for piece in pieces {
         match coding.decode(piece, |data| out.extend_from_slice(data)) {
             Ok(true) => {}
