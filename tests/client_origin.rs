@@ -149,7 +149,14 @@ fn redirection_is_found_anew_at_each_connection() {
 
 #[test]
 fn every_kind_of_redirection_is_followed() {
-    for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"] {
+    for status in [
+        "300 Multiple Choices",
+        "301 Moved",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+    ] {
         let server = ScriptServer::play([answer(&format!("{status}\r\nLocation: ?camera=2")), stream()]);
         let source = Source::playing(&server.url());
         assert_same(&source.frame(), &jpeg::picture(0), status);

@@ -170,6 +170,42 @@ fn picture_in_chunks_is_polled_on_one_connection() {
     assert_eq!(camera.connections(6), [0; 6]);
 }
 
+/// Seen from outside: every other picture was damaged or not there, as the fields at the end of the chunks were taken for
+/// the head of the next answer.
+#[test]
+fn fields_behind_the_last_chunk_are_not_the_next_answer() {
+    for (end, connections) in [("0\r\nX-Sum: y\r\n\r\n", [0, 0, 0]), ("0\r\nX-Sum: y\r\n", [0, 1, 2])] {
+        let camera = Camera::new(move |index| {
+            let head = format!("HTTP/1.1 200 OK\r\n{IMAGE}Transfer-Encoding: chunked\r\n\r\n");
+            ([head.as_bytes(), &chunk(&jpeg::picture(index)), end.as_bytes()].concat(), After::Keep)
+        });
+        assert_plays(&camera.polled().play(), 3);
+        assert_eq!(camera.connections(3), connections, "{end:?}");
+    }
+}
+
+/// Phones put a second picture or a video behind the first.
+#[test]
+fn what_follows_a_picture_within_its_answer_is_kept() {
+    for more in [&[0; 13][..], &jpeg::picture(99), b"\0\0\0\x18ftypmp42"] {
+        let whole = [&jpeg::picture(0), more].concat();
+        let head = format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: {}\r\n\r\n", whole.len());
+        let answer = [head.as_bytes(), &whole].concat();
+        let camera = Camera::new(move |_| (answer.clone(), After::Keep));
+        let source = camera.polled().play();
+        for index in 0..3 {
+            assert_same(&source.frame(), &whole, &format!("picture {index}"));
+        }
+        assert_eq!(camera.connections(3), [0; 3]);
+    }
+}
+
+#[test]
+fn line_end_behind_a_picture_is_not_kept() {
+    let camera = Camera::new(move |index| ([wrong_length(index, 2), b"\r\n".to_vec()].concat(), After::Keep));
+    assert_plays(&camera.polled().play(), 3);
+}
+
 #[test]
 fn single_picture_called_multipart_is_polled() {
     let camera = Camera::new(|index| {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    ClientError, Location, Options,
+    ClientError, Coding, Location, Options,
     connection::{Connection, Read},
     cookies::Cookies,
     credentials::{Answers, is_stale},
@@ -16,7 +16,7 @@ use super::{
     session::limit,
 };
 use crate::{
-    http::{Chunked, HeadError, HeadReader, ResponseHead, parse_date},
+    http::{HeadError, HeadReader, ResponseHead, parse_date},
     jpeg,
 };
 
@@ -64,7 +64,7 @@ pub(super) fn ask(
         }
         let may_answer = options.credentials.is_some() && location.same_origin(&options.location);
         match (answer.head.status(), answer.head.field_value("location")) {
-            (301 | 302 | 303 | 307 | 308, Some(target)) => {
+            (300..=303 | 307 | 308, Some(target)) => {
                 redirects += 1;
                 if redirects > MAX_REDIRECTS {
                     return Err(ClientError::Redirects { url: options.location.to_string(), limit: MAX_REDIRECTS });
@@ -141,10 +141,13 @@ fn response_head(connection: &Connection, options: &Options) -> Result<(Response
             }
             Ok(Some((head, len))) => return Ok((head, bytes.split_off(len))),
             Ok(None) => {}
-            Err(HeadError::NotHttp(_)) if jpeg::START.starts_with(&bytes) && bytes.len() < jpeg::START.len() => {}
-            // Without any head, as `multipartmux ! tcpserversink` sends.
-            Err(HeadError::NotHttp(_)) if is_bare_stream(&bytes) => return Ok((ResponseHead::absent(), bytes)),
-            Err(error) => return Err(error.into()),
+            Err(error @ HeadError::TooLong { .. }) => return Err(error.into()),
+            Err(error @ HeadError::NotHttp(_)) => match begins_as_stream(&bytes) {
+                // Without any head, as `multipartmux ! tcpserversink` sends.
+                Some(true) => return Ok((ResponseHead::absent(), bytes)),
+                None => {}
+                Some(false) => return Err(error.into()),
+            },
         }
         bytes.extend_from_slice(more(connection, &mut space, options, &patience)?.ok_or(ClientError::Closed)?);
     }
@@ -171,19 +174,22 @@ fn more<'a>(
 }
 
 /// Whether a body that calls itself a text begins as pictures do. Some servers leave the type at its default, which is
-/// text/html in ESP-IDF and Flask.
+/// text/html in ESP-IDF and Flask, or put a head of their own before that of a script.
 fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, ClientError> {
     let patience = patience(options);
     let mut space = [0; 1024];
     loop {
-        let mut data = Vec::new();
-        if answer.head.is_chunked() {
-            Chunked::new().decode(&answer.body, |piece| data.extend_from_slice(piece))?;
-        } else {
-            data.extend_from_slice(&answer.body);
+        let (mut data, mut coding) = (Vec::new(), Coding::new(&answer.head));
+        let look = |piece: &[u8]| {
+            if data.len() < LOOKED_AT {
+                data.extend_from_slice(piece);
+            }
+        };
+        if coding.decode(&answer.body, look).is_err() || answer.body.len() > LOOKED_AT {
+            return Ok(false);
         }
-        if data.trim_ascii_start().len() >= jpeg::START.len() || answer.body.len() > space.len() {
-            return Ok(is_bare_stream(&data));
+        if let Some(begins) = begins_as_stream(&data) {
+            return Ok(begins);
         }
         match more(&answer.connection, &mut space, options, &patience)? {
             Some(bytes) => answer.body.extend_from_slice(bytes),
@@ -192,9 +198,13 @@ fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, Cl
     }
 }
 
-fn is_bare_stream(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    bytes.trim_ascii_start().starts_with(b"--") || bytes.starts_with(&jpeg::START)
+/// Whether bytes begin as a stream of pictures does: with a delimiter, the head of a part, or a picture; `None` while they
+/// are too few to tell.
+fn begins_as_stream(bytes: &[u8]) -> Option<bool> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+    let begins = |known: &&[u8]| bytes.iter().zip(*known).all(|(a, b)| a.eq_ignore_ascii_case(b));
+    let known = [b"--".as_slice(), b"content-", &jpeg::START].into_iter().find(begins);
+    known.map_or(Some(false), |known| (bytes.len() >= known.len()).then_some(true))
 }
 
 /// The challenges of an answer 401, as they stand there.
@@ -241,6 +251,9 @@ const MAX_REDIRECTS: usize = 10;
 
 /// Interim answers passed over for one request. Chosen: servers send one, or none.
 const MAX_INTERIM: usize = 10;
+
+/// Bytes of a text that are looked at for the beginning of a stream. Chosen: servers put a few blank lines before it.
+const LOOKED_AT: usize = 64 * 1024;
 
 /// Challenges answered for one try: the first, and one more if that answer had become stale. A wrong password is not
 /// tried twice: cameras lock out who does.

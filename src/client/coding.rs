@@ -3,9 +3,9 @@
 use super::{ClientError, inflate::Inflate};
 use crate::http::{Chunked, ResponseHead};
 
-/// Takes chunks and compression off a body as it arrives.
+/// Takes chunks and compression off a body as it arrives. What its head says of that is a hint: its first bytes tell.
 pub struct Coding {
-    chunked: Option<Chunked>,
+    chunked: Chunked,
     inflate: Inflate,
     /// The last chunk is in.
     whole: bool,
@@ -14,23 +14,24 @@ pub struct Coding {
 impl Coding {
     /// For the body after this head.
     pub fn new(head: &ResponseHead) -> Self {
-        let chunked = head.is_chunked().then(Chunked::new);
+        let chunked = if head.is_chunked() { Chunked::new() } else { Chunked::unannounced() };
         let codings = head.words("content-encoding").chain(head.words("transfer-encoding"));
         Self { chunked, inflate: Inflate::new(codings), whole: false }
     }
 
     /// Whether the body has turned out to come as it is.
     pub(super) fn is_needless(&self) -> bool {
-        self.chunked.is_none() && self.inflate.is_needless()
+        self.chunked.is_needless() && self.inflate.is_needless()
     }
 
-    pub(super) fn is_chunked(&self) -> bool {
-        self.chunked.is_some()
-    }
-
-    /// Whether the last chunk is in, so that the next answer on this connection can follow.
+    /// Whether the last chunk is in.
     pub(super) fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    /// Whether the next answer on this connection can follow, as far as chunks tell.
+    pub(super) fn is_over(&self) -> bool {
+        self.chunked.is_needless() || self.chunked.is_over()
     }
 
     /// Takes the next bytes and hands what they hold to `data`, a piece at a time: few bytes may hold very many. Whether
@@ -42,18 +43,12 @@ impl Coding {
     pub fn decode(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ClientError> {
         let Self { chunked, inflate, whole } = self;
         let mut inflated = Ok(true);
-        let mut take = |piece: &[u8]| {
+        let take = |piece: &[u8]| {
             if inflated == Ok(true) {
                 inflated = inflate.decode(piece, &mut data);
             }
         };
-        let chunks = match chunked {
-            Some(chunked) => chunked.decode(bytes, take),
-            None => {
-                take(bytes);
-                Ok(true)
-            }
-        };
+        let chunks = chunked.decode(bytes, take);
         // What ended first counts, or it would depend on how the body was cut (found by fuzzing).
         if inflated != Ok(true) {
             return inflated;

@@ -79,9 +79,13 @@ pub(super) fn run<R: Receiver>(
         receiver.connected(&connection.peer());
     }
     let mut body = Body::new(options, &head, receiver);
+    body.announce();
     let mut why = body.receive(&first, &connection, options);
     // What came beyond its end would be taken for the next answer.
-    let clean = head.keeps_connection() && body.has_ended() && body.length.is_none_or(|length| length == body.bytes);
+    let clean = head.keeps_connection()
+        && body.has_ended()
+        && body.length.is_none_or(|length| length == body.bytes)
+        && body.coding.as_ref().is_none_or(Coding::is_over);
     let searched = body.bytes;
     let mut pictures = body.pictures;
     pictures.reader.finish(receiver.stamp());
@@ -100,7 +104,7 @@ pub(super) fn run<R: Receiver>(
 impl<'a, R: Receiver> Body<'a, R> {
     fn new(options: &Options, head: &ResponseHead, receiver: &'a R) -> Self {
         let coding = Coding::new(head);
-        let is_chunked = coding.is_chunked();
+        let is_chunked = head.is_chunked();
         let max_frame = u64::try_from(options.limits.max_frame).unwrap_or(u64::MAX);
         let most_bytes = max_frame.saturating_mul(2).max(MIN_PATIENCE);
         let media_type = head.media_type();
@@ -127,6 +131,14 @@ impl<'a, R: Receiver> Body<'a, R> {
                 framing: Framing::default(),
                 receiver,
             },
+        }
+    }
+
+    /// Tells the reader how long the picture is that the whole body calls itself. A stream's length means nothing.
+    fn announce(&mut self) {
+        let Pictures { reader, receiver, .. } = &mut self.pictures;
+        if let (Kind::Image, Some(length)) = (self.kind, self.length) {
+            reader.push(format!("Content-Length: {length}\r\n\r\n").as_bytes(), receiver.stamp());
         }
     }
 
@@ -160,7 +172,7 @@ impl<'a, R: Receiver> Body<'a, R> {
             }
             Read::Idle if settling => {
                 self.pictures.idle();
-                Ok(())
+                self.check()
             }
             Read::Idle if end.is_some() => Err(ClientError::Closed),
             Read::Idle => Err(ClientError::Stalled { after: options.timeout }),

@@ -1,7 +1,7 @@
 //! The chunked transfer coding, RFC 9112 7.1.
 
 /// Takes a chunked body apart as it arrives. One that does not begin with a chunk is not chunked, whatever its head
-/// says, and is handed over as it is.
+/// says, and is handed over as it is; one that does is chunked, even if its head says nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Chunked {
     state: State,
@@ -9,6 +9,8 @@ pub struct Chunked {
     first: Option<Vec<u8>>,
     /// Its lines end with carriage returns alone.
     returns: bool,
+    /// The head says that it is chunked.
+    announced: bool,
 }
 
 /// Why a body is not chunked as it says.
@@ -30,7 +32,13 @@ enum State {
     AfterData,
     /// Inside that line end.
     AfterReturn,
-    Ended,
+    /// Behind the last chunk, in the trailer: whether its current line is empty so far.
+    Ended {
+        empty: bool,
+    },
+    /// Behind the blank line at the end of the trailer.
+    Over,
+    Beyond,
     /// Not chunked at all.
     AsItIs,
     #[default]
@@ -52,9 +60,25 @@ struct Length {
 }
 
 impl Chunked {
-    /// A body before its first byte.
+    /// A body before its first byte, whose head says that it is chunked.
     pub fn new() -> Self {
-        Self { state: State::default(), first: Some(Vec::new()), returns: false }
+        Self { state: State::default(), first: Some(Vec::new()), returns: false, announced: true }
+    }
+
+    /// A body before its first byte, of which nobody says that it is chunked: its first line has to be a length and nothing
+    /// else.
+    pub fn unannounced() -> Self {
+        Self { announced: false, ..Self::new() }
+    }
+
+    /// Whether the body has turned out not to be chunked.
+    pub fn is_needless(&self) -> bool {
+        self.state == State::AsItIs
+    }
+
+    /// Whether the last byte taken was the body's last, so that the next answer on the connection can follow.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over
     }
 
     /// Takes the next bytes of the body and hands each piece of data in them to `data`. Whether the body goes on;
@@ -83,15 +107,18 @@ impl Chunked {
                 }
                 State::Length(length) => {
                     bytes = rest;
-                    self.state = match (length.take(*first), &mut self.first) {
-                        (Err(_), Some(kept)) => {
-                            kept.push(*first);
-                            data(kept);
-                            State::AsItIs
-                        }
+                    let state = length.take(*first);
+                    let doubtful = !self.announced && !is_strict(*first, state);
+                    self.state = match (state, &mut self.first) {
                         (state, Some(kept)) => {
                             kept.push(*first);
-                            state?
+                            match state {
+                                Ok(state) if !doubtful => state,
+                                _ => {
+                                    data(kept);
+                                    State::AsItIs
+                                }
+                            }
                         }
                         (state, None) => state?,
                     };
@@ -119,11 +146,28 @@ impl Chunked {
                     bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
                     self.state = State::Start;
                 }
-                State::Ended => break,
+                State::Ended { empty } => {
+                    bytes = rest;
+                    self.state = match first {
+                        b'\n' if empty => State::Over,
+                        b'\r' => State::Ended { empty },
+                        _ => State::Ended { empty: *first == b'\n' },
+                    };
+                }
+                State::Over | State::Beyond => {
+                    self.state = State::Beyond;
+                    break;
+                }
             }
         }
-        Ok(self.state != State::Ended)
+        Ok(!matches!(self.state, State::Ended { .. } | State::Over | State::Beyond))
     }
+}
+
+/// Whether a byte of the first line, which led to this state, leaves no doubt that the line is the length of a chunk.
+fn is_strict(byte: u8, state: Result<State, ChunkedError>) -> bool {
+    let in_length = matches!(state, Ok(State::Length(Length { any: true, .. }) | State::Data(_)));
+    in_length && !matches!(byte, b' ' | b'\t')
 }
 
 impl Length {
@@ -152,7 +196,7 @@ impl Length {
 
     /// The line is over.
     fn end(self) -> State {
-        if self.value == 0 { State::Ended } else { State::Data(self.value) }
+        if self.value == 0 { State::Ended { empty: true } } else { State::Data(self.value) }
     }
 }
 
@@ -205,6 +249,38 @@ mod tests {
             for pieces in [vec![body], body.chunks(1).collect()] {
                 assert_eq!(decode(&pieces), (Ok(true), body.to_vec()));
             }
+        }
+    }
+
+    #[test]
+    fn a_body_that_begins_with_a_length_is_chunked_though_nobody_says_so() {
+        for stream in ["a\r\n--frame\r\nC\r\n0\r\n\r\n", "A;x\n--frame\r\nC\n0\n\n"] {
+            let (mut chunked, mut body) = (Chunked::unannounced(), Vec::new());
+            let results =
+                stream.as_bytes().chunks(1).map(|piece| chunked.decode(piece, |data| body.extend_from_slice(data)));
+            assert_eq!((results.last(), body.as_slice()), (Some(Ok(false)), &b"--frame\r\nC"[..]), "{stream:?}");
+        }
+        for stream in ["\r\n--frame\r\n", "Content-Type: x\r\n", "0\r\n\r\n", "bad camera\r\n", "5 \r\n", "ab", "--"] {
+            let (mut chunked, mut body) = (Chunked::unannounced(), Vec::new());
+            let goes_on = chunked.decode(stream.as_bytes(), |data| body.extend_from_slice(data));
+            let kept = chunked.first.as_deref().filter(|_| !chunked.is_needless()).unwrap_or_default();
+            assert_eq!((goes_on, [&body, kept].concat()), (Ok(true), stream.as_bytes().to_vec()));
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_trailer_is_known() {
+        for (stream, is_over) in [
+            ("1\r\na\r\n0\r\n", false),
+            ("1\r\na\r\n0\r\n\r\n", true),
+            ("1\r\na\r\n0\r\n\r\nHTTP", false),
+            ("1\r\na\r\n0\r\nX: y\r\n", false),
+            ("1\r\na\r\n0\r\nX: y\r\n\r\n", true),
+            ("1\na\n0\n\n", true),
+        ] {
+            let mut chunked = Chunked::new();
+            assert_eq!(chunked.decode(stream.as_bytes(), |_| ()), Ok(false), "{stream:?}");
+            assert_eq!(chunked.is_over(), is_over, "{stream:?}");
         }
     }
 

@@ -110,13 +110,16 @@ impl ResponseHead {
         !says("close") && (self.keeps || says("keep-alive"))
     }
 
-    /// `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`, `HTTP/1.1  200OK`; or, where it is missing as in the answers of
-    /// some scripts, the first field.
+    /// `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`, `HTTP/1.1  200OK`, `200 OK`; or, where it is missing as in the
+    /// answers of some scripts, the first field. A status that cannot be read says nothing against the body.
     fn first_line(line: &[u8]) -> Option<Self> {
         let text = printable(line);
         let (protocol, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
         let protocol = protocol.to_ascii_uppercase();
-        if protocol != "ICY" && protocol != "HTTP" && !protocol.starts_with("HTTP/") {
+        if let Some(status) = status(&protocol) {
+            return Some(Self { status, reason: rest.trim().to_owned(), ..Self::absent() });
+        }
+        if !["HTTP", "ICY", "RTSP/"].iter().any(|known| protocol.starts_with(known)) || protocol.contains(':') {
             let mut head = Self::absent();
             head.field(line);
             // Without a status line this may be the first part's own head, whose length is not the body's.
@@ -124,8 +127,9 @@ impl ResponseHead {
             head.fields.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
             return known.then_some(head);
         }
-        let (status, reason) = rest.trim_start().split_at_checked(3)?;
-        let status = status.parse().ok().filter(|status| (100..1000).contains(status))?;
+        let rest = rest.trim_start();
+        let code = rest.split_at_checked(3).and_then(|(code, reason)| Some((status(code)?, reason)));
+        let (status, reason) = code.unwrap_or((200, rest));
         let keeps = protocol.starts_with("HTTP/") && protocol != "HTTP/1.0";
         Some(Self { status, reason: reason.trim().to_owned(), keeps, fields: Vec::new() })
     }
@@ -210,6 +214,11 @@ impl HeadReader {
     }
 }
 
+/// Reads a status code.
+fn status(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|status| (100..1000).contains(status))
+}
+
 /// Whether a line is no field but the beginning of the body, for want of the blank line between.
 fn begins_body(line: &[u8]) -> bool {
     line.starts_with(b"--") || line.starts_with(&jpeg::START)
@@ -270,6 +279,9 @@ mod tests {
             "HTTP/1.1 200 OK\r\r\nA: b\r\r\n\r\r\n",
             "Content-Type: multipart/x-mixed-replace\r\n\r\n",
             "\u{feff}HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 OK\r\n\r\n",
+            "HTTP/1.1\r\n\r\n",
+            "200 OK\r\n\r\n",
         ] {
             assert_eq!(parsed(text).status(), 200, "{text:?}");
         }
@@ -340,6 +352,8 @@ mod tests {
 
     #[test]
     fn what_is_not_http_is_named() {
+        assert_eq!(ResponseHead::parse(b"404\r\n"), Ok(None));
+        assert_eq!(parsed("RTSP/1.0 400 Bad Request\r\nCSeq: 1\r\n\r\n").status(), 400);
         assert_eq!(ResponseHead::parse(b"SSH-2.0-x\r\n"), Err(HeadError::NotHttp("SSH-2.0-x".into())));
         assert!(matches!(ResponseHead::parse(&[0xff, 0xd8, 0xff]), Err(HeadError::NotHttp(_))));
     }

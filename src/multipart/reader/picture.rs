@@ -187,9 +187,10 @@ impl<S: Copy> Reader<S> {
         if follows == Found::No && self.pads && is_plain(padding) {
             return Verdict::Whole(padded);
         }
+        // A length that counts the line end before the delimiter: that is no padding.
+        let is_line_end = padding.trim_ascii().is_empty();
         match self.delimiter.or_picture_follows(after) {
-            // A length that counts the line end before the delimiter: that is no padding.
-            Found::Yes if padding.trim_ascii().is_empty() => Verdict::Whole(short),
+            Found::Yes if is_line_end => Verdict::Whole(short),
             // Nor is one that ends between the two bytes of that line end.
             Found::Yes if padding.ends_with(b"\r") && after.starts_with(b"\n") => Verdict::Whole(short),
             Found::Yes => {
@@ -197,7 +198,7 @@ impl<S: Copy> Reader<S> {
                 Verdict::Whole(padded)
             }
             Found::No => Verdict::Whole(short),
-            Found::Unknown => Verdict::Settling(padded),
+            Found::Unknown => Verdict::Settling(if is_line_end { short } else { padded }),
         }
     }
 
