@@ -67,6 +67,14 @@ fn a_token_in_the_address_opens_the_page_and_its_pictures_in_each_browser() -> a
         .try_for_each(|kind| opens(kind, "token=T0ken", |url| format!("{url}?token=T0ken")))
 }
 
+/// Chromium shows nothing of a stream that is no picture in a page.
+#[test]
+fn a_stream_whose_address_is_opened_is_shown_by_each_browser() -> anyhow::Result<()> {
+    [Kind::Chromium, Kind::Firefox, Kind::WebKitGtk]
+        .into_iter()
+        .try_for_each(|kind| opens(kind, "token=T0ken", |url| format!("{url}stream?fps=20&token=T0ken")))
+}
+
 /// In Chromium; the other two ask their user first, whatever the address says.
 #[test]
 fn a_password_in_the_address_opens_the_page_and_its_pictures() -> anyhow::Result<()> {

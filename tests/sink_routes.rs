@@ -123,6 +123,36 @@ fn the_page_shows_the_stream() {
 }
 
 #[test]
+fn a_browser_that_opens_the_address_of_a_stream_gets_a_page_with_it() {
+    let camera = camera_with_a_picture();
+    let browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
+    for (target, source) in [
+        ("/stream", r#"src="?""#),
+        ("/?action=stream", r#"src="?action=stream""#),
+        ("/stream?fps=2&x='y", r#"src="?fps=2&amp;x='y""#),
+    ] {
+        let stream = connect(camera.address());
+        send_request(&stream, "GET", target, browser);
+        let response = read_answer(&stream);
+        assert_eq!(response.head.field("Content-Type"), Some("text/html; charset=utf-8"), "{target}");
+        let page = String::from_utf8(response.body).expect("text");
+        assert!(page.contains(source), "{page}");
+    }
+    assert_eq!(camera.viewers(), 0);
+    let stream = connect(camera.address());
+    send_request(&stream, "GET", r#"/stream?x="onerror="alert(1)"#, browser);
+    assert_eq!(read_answer(&stream).head.code(), 400);
+}
+
+#[test]
+fn a_reader_that_takes_html_among_others_gets_the_stream() {
+    let camera = camera_with_a_picture();
+    // What java.net.HttpURLConnection asks for by itself.
+    let java = "Accept: text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2\r\n";
+    assert!(Viewer::open_as(connect(camera.address()), "/stream", java).picture() == pictures()[0]);
+}
+
+#[test]
 fn head_is_answered_as_get_without_a_body() {
     let camera = camera_with_a_picture();
     for route in ROUTES {

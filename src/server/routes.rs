@@ -114,7 +114,7 @@ async fn camera(
         "/" if mount.is_root() => page::page(request.uri(), request.version(), mount, &shared.cameras.all()),
         "/" => page::page(request.uri(), request.version(), mount, &alone()),
         "" => reply::redirect(&with_slash(request.uri())),
-        "/stream" => stream(request, camera, peer),
+        "/stream" => stream(request, mount, camera, peer),
         "/snapshot" => snapshot::answer(request, camera).await,
         "/status" => status::answer(Some(camera), &alone()),
         "/health" => health::answer(request.uri(), &alone(), Asker::Viewer),
@@ -150,12 +150,15 @@ fn other_method(method: &Method) -> Response<Body> {
     response
 }
 
-fn stream(request: &Request<Incoming>, camera: &Camera, peer: &Arc<Connection>) -> Response<Body> {
+fn stream(request: &Request<Incoming>, mount: &Mount, camera: &Camera, peer: &Arc<Connection>) -> Response<Body> {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     let Wishes { layout, fps, extra } = match Wishes::read(request.uri(), user_agent) {
         Ok(wishes) => wishes,
         Err(why) => return reply::text(StatusCode::BAD_REQUEST, why),
     };
+    if page::is_wanted(request.headers()) {
+        return page::alone(request.uri(), mount);
+    }
     if request.method() == Method::HEAD {
         return stream_response(camera, Body::Bytes(Bytes::new()));
     }

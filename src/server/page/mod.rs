@@ -1,11 +1,11 @@
-//! The page with all cameras of a server, or one of them, and the icon that browsers show with it. Neither needs
-//! anything from elsewhere.
+//! The page with all cameras of a server, or one of them, that with a stream alone, and the icon that browsers show with
+//! them. None needs anything from elsewhere.
 
 use std::sync::Arc;
 
 use hyper::{
-    Response, Uri, Version,
-    header::{CACHE_CONTROL, HeaderValue, PRAGMA},
+    HeaderMap, Response, Uri, Version,
+    header::{ACCEPT, CACHE_CONTROL, HeaderValue, PRAGMA},
 };
 
 use super::{Camera, Mount, Token, query, reply, stream::Body};
@@ -25,6 +25,20 @@ pub(super) fn page(uri: &Uri, version: Version, base: &Mount, cameras: &[(Mount,
     let page =
         PAGE.replace("{title}", &title).replace("{layout}", layout).replace("{cells}", &cells.collect::<String>());
     reply::bytes("text/html; charset=utf-8", page.into())
+}
+
+/// The stream at `uri` and nothing else, for a browser that opens its address: Chromium shows streams inside a page only.
+pub(super) fn alone(uri: &Uri, mount: &Mount) -> Response<Body> {
+    // hyper takes no quotation mark in an address, so that nothing else of a query means anything in an attribute.
+    let query = uri.query().unwrap_or_default().replace('&', "&amp;");
+    reply::bytes("text/html; charset=utf-8", VIEW.replace("{name}", mount.name()).replace("{query}", &query).into())
+}
+
+/// Whether a browser asks for a page: one of its own, or a frame in another. Readers written in Java ask for HTML too,
+/// XHTML is what only browsers know.
+pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(ACCEPT).iter();
+    accepted.any(|value| value.as_bytes().windows(XHTML.len()).any(|part| part.eq_ignore_ascii_case(XHTML)))
 }
 
 /// One camera on the page. None of the texts has a character that means something in HTML.
@@ -55,5 +69,8 @@ pub(super) fn icon() -> Response<Body> {
 /// connections to a server by HTTP/1, and two have to be left for those pictures and the figures.
 const STREAMS: usize = 4;
 
+const XHTML: &[u8] = b"application/xhtml+xml";
+
 const PAGE: &str = include_str!("page.html");
+const VIEW: &str = include_str!("view.html");
 const CELL: &str = include_str!("cell.html");
