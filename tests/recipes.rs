@@ -224,7 +224,7 @@ impl Kitchen {
 /// The cameras that answer behind the names of the book: a white ball that moves on black.
 const CAMERAS: &str = "exec gst-launch-1.0 -q videotestsrc is-live=true pattern=ball animation-mode=wall-time \
     ! video/x-raw,width=320,height=240,framerate=15/1 ! jpegenc ! tee name=t \
-    t. ! queue ! mjpegserversink port=80  t. ! queue ! mjpegserversink port=81 \
+    t. ! queue ! mjpegserversink host=0.0.0.0 port=80  t. ! queue ! mjpegserversink host=0.0.0.0 port=81 \
     t. ! queue ! mjpegserversink port=82 user-id=me user-pw=secret";
 
 /// What the webcam shows.

@@ -58,7 +58,7 @@ fn ten_thousand_requests_at_once_cost_no_memory() {
             let mut stream = connect(camera.address);
             stream.set_write_timeout(Some(Duration::from_millis(200))).expect("a limit");
             let target = ["/", "/status", "/snapshot", "/nothing"][n % 4];
-            let many = format!("GET {target} HTTP/1.1\r\nHost: camera\r\n\r\n").repeat(10_000);
+            let many = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(10_000);
             // Not all of them are taken.
             let _ = stream.write_all(many.as_bytes());
             stream
@@ -124,14 +124,14 @@ fn without_descriptors_it_goes_on_and_recovers() {
     let waiting: Vec<_> = (0..200).map(|_| connect(camera.address)).collect();
     for connection in &waiting {
         // Those without a place are closed.
-        let _ = { connection }.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n");
+        let _ = { connection }.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
     wait_until("nothing to be left", || camera.files() >= 25);
     viewer.see(60);
     drop(waiting);
     wait_until("a snapshot", || {
         let mut stream = connect(camera.address);
-        let _ = stream.write_all(b"GET /snapshot HTTP/1.1\r\nHost: camera\r\nConnection: close\r\n\r\n");
+        let _ = stream.write_all(b"GET /snapshot HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         answer.starts_with(b"HTTP/1.1 200")

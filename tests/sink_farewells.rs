@@ -69,7 +69,7 @@ fn a_viewer_that_closes_is_gone_at_once_over_tls_and_through_a_unix_socket() {
     let (camera, reasons) = silent(&tls);
     for says_so in [false, true] {
         let mut viewer = shake_hands(camera.address(), &config(&certificate, &["http/1.1"])).expect("a handshake");
-        viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+        viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the request is taken");
         camera.wait_for_viewers(1);
         if says_so {
             viewer.conn.send_close_notify();
@@ -83,7 +83,7 @@ fn a_viewer_that_closes_is_gone_at_once_over_tls_and_through_a_unix_socket() {
     let path = folder.path("camera.sock");
     let (camera, reasons) = silent(&format!("host=unix:{path}"));
     let mut viewer = UnixStream::connect(&path).expect("somebody listens");
-    viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+    viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the request is taken");
     camera.wait_for_viewers(1);
     drop(viewer);
     assert_gone(&camera, &reasons, "through a Unix socket");

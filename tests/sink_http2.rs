@@ -99,7 +99,7 @@ fn no_more_pictures_wait_for_a_stream_than_for_a_connection_of_its_own() {
     let tls = format!("tls-certificate-file={} tls-private-key-file={}", certificate.file(), certificate.key());
     let camera = Camera::new("is-live=true do-timestamp=true", &tls).play();
     let mut one = shake_hands(camera.address(), &config(&certificate, &["http/1.1"])).expect("a handshake");
-    one.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+    one.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the request is taken");
     camera.wait_for_viewers(1);
     let mut many = Http2::connect(camera.address(), &config(&certificate, &["h2"]));
     many.get("/stream");

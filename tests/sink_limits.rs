@@ -62,7 +62,7 @@ fn half_a_request_holds_up_nobody() {
     let _half: Vec<_> = (0..50)
         .map(|_| {
             let mut stream = connect(camera.address());
-            stream.write_all(b"GET /stream HTTP/1.1\r\nHost: cam").expect("the request is taken");
+            stream.write_all(b"GET /stream HTTP/1.1\r\nHost: local").expect("the request is taken");
             stream
         })
         .collect();

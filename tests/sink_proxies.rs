@@ -18,6 +18,9 @@ use common::{
 
 mod common;
 
+/// What viewers call the web server.
+const NAME: &str = "camera.example";
+
 #[test]
 fn nginx_passes_on_each_picture_at_once() {
     passes_on(&Proxy {
@@ -134,14 +137,13 @@ impl Proxy {
     /// Starts it with the configuration of the docs, but our own ports and files.
     #[track_caller]
     fn start(&self, folder: &Folder, behind: &str) -> Running {
-        let (certificate, port) = (Certificate::new("IP:127.0.0.1", 1), free_port());
+        let (certificate, port) = (Certificate::new(&format!("DNS:{NAME}"), 1), free_port());
         let both = [certificate.key(), certificate.file()].map(|file| fs::read(file).expect("a file")).concat();
         let replaced = [
             (self.unix.0, behind.to_owned()),
             ("/etc/ssl/camera-and-key.pem", folder.file("both.pem", both)),
             ("/etc/ssl/camera.pem", certificate.file()),
             ("/etc/ssl/camera.key", certificate.key()),
-            ("camera.example", "127.0.0.1".to_owned()),
             ("443", port.to_string()),
         ];
         let documented = replaced.iter().fold(documented(self.section), |text, (from, to)| text.replace(from, to));
@@ -174,7 +176,7 @@ struct Curl {
 impl Curl {
     #[track_caller]
     fn start(version: &str, running: &Running, path: &str) -> Self {
-        let url = format!("https://127.0.0.1:{}{path}", running.port);
+        let url = format!("https://{NAME}:{}{path}", running.port);
         let mut child = Command::new("curl")
             .args([
                 "--silent",
@@ -184,6 +186,8 @@ impl Curl {
                 version,
                 "--cacert",
                 &running.certificate.file(),
+                "--resolve",
+                &format!("{NAME}:{}:127.0.0.1", running.port),
             ])
             .arg(url)
             .env_clear()

@@ -274,7 +274,7 @@ fn served(host: &str) -> Vec<String> {
 fn open_stream(path: &str) -> UnixStream {
     let mut stream = UnixStream::connect(path).expect("somebody listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("a limit");
-    stream.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+    stream.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the request is taken");
     stream
 }
 

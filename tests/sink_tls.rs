@@ -257,7 +257,7 @@ fn a_viewer_that_takes_nothing_is_dropped() {
     let properties = format!("timeout=500000000 {}", with(&certificate.file(), &certificate.key()));
     let camera = Camera::new("is-live=true do-timestamp=true", &properties).play();
     let mut viewer = shake_hands(camera.address(), &config(&certificate, &["http/1.1"])).expect("a handshake");
-    viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+    viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the request is taken");
     camera.wait_for_viewers(1);
     wait_until("the viewer to be dropped", || {
         camera.push(&pictures()[0]);
@@ -272,7 +272,7 @@ fn a_viewer_that_takes_a_part_of_a_picture_stands_still_no_more() {
     let certificate = Certificate::new("IP:127.0.0.1", 1);
     let camera = serve(&certificate);
     let mut viewer = narrow(camera.address(), 4096, &config(&certificate, &["http/1.1"]));
-    viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n").expect("the request is taken");
+    viewer.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the request is taken");
     camera.wait_for_viewers(1);
     let stalled_for = || {
         let clients = camera.sink.property::<gst::Array>("client-stats");
@@ -302,7 +302,7 @@ fn a_peer_that_does_not_take_the_end_of_an_answer_is_dropped() {
     let peers: Vec<_> = (0..PEERS)
         .map(|n| {
             let mut peer = narrow(address, 2048 + 250 * n, &trust);
-            let request = b"GET /snapshot HTTP/1.1\r\nHost: camera\r\nConnection: close\r\n\r\n";
+            let request = b"GET /snapshot HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
             peer.write_all(request).expect("the request is taken");
             peer
         })

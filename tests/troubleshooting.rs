@@ -31,6 +31,15 @@ fn another_computer_cannot_connect() {
 }
 
 #[test]
+fn another_name() {
+    let house = House::new();
+    let _server = house.server("");
+    assert_eq!(house.code("http://localhost:8080/status"), "200");
+    assert_eq!(house.code("http://camera:8080/status"), "421");
+    assert!(TEXT.contains("421, `this camera is for this machine only`"));
+}
+
+#[test]
 fn no_picture_yet() {
     let house = House::new();
     let _server = house.play("appsrc ! image/jpeg ! mjpegserversink");
@@ -130,7 +139,7 @@ struct House {
 impl House {
     #[track_caller]
     fn new() -> Self {
-        Self { network: Namespace::with_names(&[]), folder: Folder::new() }
+        Self { network: Namespace::with_names(&["camera"]), folder: Folder::new() }
     }
 
     #[track_caller]

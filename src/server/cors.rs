@@ -24,6 +24,15 @@ pub struct AllowedOrigin(HeaderValue);
 pub struct OriginError;
 
 impl AllowedOrigin {
+    /// The host of the site, without brackets; `None` is all sites.
+    pub(super) fn host(&self) -> Option<&str> {
+        let (_, authority) = self.0.to_str().ok()?.split_once("://")?;
+        Some(match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => authority.split(':').next().unwrap_or(authority),
+        })
+    }
+
     /// Says in the answer to `request` who may read it. The same is said to all, so that no cache mixes answers up.
     pub(super) fn allow<B>(&self, request: &Request<B>, answer: &mut HeaderMap) {
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, self.0.clone());
@@ -135,6 +144,15 @@ mod tests {
             assert_eq!(text.parse(), Ok(AllowedOrigin(HeaderValue::from_static(text))), "{text}");
         }
         assert_eq!("HTTPS://Home.Example".parse(), Ok(AllowedOrigin(HeaderValue::from_static("https://home.example"))));
+    }
+
+    #[test]
+    fn a_site_has_a_host() {
+        let host = |text: &str| text.parse::<AllowedOrigin>().expect("an origin").host().map(str::to_owned);
+        assert_eq!(host("*"), None);
+        assert_eq!(host("https://Home.example").as_deref(), Some("home.example"));
+        assert_eq!(host("http://192.168.1.7:8123").as_deref(), Some("192.168.1.7"));
+        assert_eq!(host("http://[fd00::1]:3000").as_deref(), Some("fd00::1"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod link;
 mod listener;
 mod metrics;
 mod mount;
+mod names;
 mod page;
 mod pump;
 mod query;

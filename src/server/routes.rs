@@ -16,7 +16,9 @@ use super::{
     connection::Connection,
     guesses::LONGEST_PAUSE,
     health::{self, Asker},
-    metrics, page, query, reply,
+    metrics,
+    names::Unknown,
+    page, query, reply,
     running::Shared,
     snapshot, status,
     stream::{Body, Stream},
@@ -45,6 +47,9 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
     if let Some(why) = malformed(request) {
         return reply::text(StatusCode::BAD_REQUEST, why);
     }
+    if let Some(Err(unknown)) = shared.names.as_ref().map(|names| names.check(request)) {
+        return misdirected(&unknown);
+    }
     let path = request.uri().path();
     // It shows nothing, and is the same everywhere: not even whether there is a camera.
     if path.ends_with("/favicon.ico") {
@@ -68,14 +73,22 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
     }
 }
 
-/// Why a request has no answer, in words for people. One without a Host has: small readers leave it out, and nothing here
-/// depends on it.
+/// Why a request has no answer, in words for people. One without a Host has: small readers leave it out.
 fn malformed(request: &Request<Incoming>) -> Option<&'static str> {
     // RFC 9112 3.2: with two of them a server in front may have meant the other one.
     if request.headers().get_all(HOST).iter().count() > 1 {
         return Some("a request has one Host");
     }
     (!request.uri().path().starts_with('/')).then_some("an address begins with a slash")
+}
+
+fn misdirected(unknown: &Unknown) -> Response<Body> {
+    let text = format!(
+        "this camera is for this machine only, and not known as {0}: ask for localhost; behind a web server let it ask so, \
+         or set allow-origin=http://{0}, a token or a password",
+        unknown.name()
+    );
+    reply::text(StatusCode::MISDIRECTED_REQUEST, &text)
 }
 
 fn deny(denied: Denied) -> Response<Body> {

@@ -16,6 +16,7 @@ use super::{
     cors::AllowedOrigin,
     endpoint::{Address, Candidates},
     listener::{self, Listener},
+    names::Names,
     tasks::Tasks,
     tls::{self, Tls},
 };
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) cameras: Cameras,
     pub(super) connections: Arc<Connections>,
     pub(super) access: Access,
+    /// The names by which it may be asked; `None` is any.
+    pub(super) names: Option<Names>,
     pub(super) allow_origin: Option<AllowedOrigin>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) tasks: Tasks,
@@ -55,6 +58,7 @@ impl Running {
             cameras: Cameras::default(),
             connections: Connections::new(config.per_address),
             access: Access::new(config.secrets.clone()),
+            names: Names::new(config, &address),
             allow_origin: config.allow_origin.clone(),
             tls: tls.map(Arc::new),
             tasks: Tasks::new(),

@@ -76,7 +76,7 @@ pub fn stalled(address: SocketAddr, target: &str) -> Viewer {
 /// A request as small programs send it, with these further lines, each with its CRLF.
 #[track_caller]
 pub fn send_request(stream: &TcpStream, method: &str, target: &str, lines: &str) {
-    let request = format!("{method} {target} HTTP/1.1\r\nHost: camera\r\n{lines}\r\n");
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
     { stream }.write_all(request.as_bytes()).expect("the request is taken");
 }
 

@@ -15,7 +15,7 @@ def connect(port, receive_buffer=None):
 
 
 def ask(connection, target):
-    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: camera\r\n\r\n".encode())
+    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
 
 def read_until(connection, end, most=65536, pause=0.0):
@@ -77,7 +77,7 @@ def reset(ports, seconds, random):
 
 def half_request(ports, seconds, random):
     """Sends a part of a request, and waits."""
-    request = b"GET /stream HTTP/1.1\r\nHost: camera\r\nUser-Agent: half\r\n\r\n"
+    request = b"GET /stream HTTP/1.1\r\nHost: localhost\r\nUser-Agent: half\r\n\r\n"
     with connect(ports[random.choice(["http", "https"])]) as connection:
         connection.sendall(request[: random.randrange(len(request))])
         read_until(connection, time.monotonic() + seconds)

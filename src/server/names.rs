@@ -1,0 +1,170 @@
+//! By which names a server may be asked.
+//!
+//! A page of any site can have that site's name lead to 127.0.0.1 once it is loaded (DNS rebinding). Its browser then takes
+//! a server there for that site itself, and lets the page read what is served. The name in the request gives it away.
+
+use std::net::IpAddr;
+
+use hyper::{
+    Request,
+    header::{HOST, HeaderValue},
+};
+
+use super::{Address, Config, Endpoint};
+
+/// The names of a server that is for this machine only, and open to all on it.
+pub(super) struct Names {
+    /// Those that the user has told us, in lower case.
+    told: Vec<String>,
+}
+
+/// Another name than those of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unknown(String);
+
+impl Names {
+    /// The names by which a server at this address may be asked; `None` is any.
+    ///
+    /// A password, a token or a certificate keeps such a page out by itself: browsers keep passwords for one name, and
+    /// find the certificate to be another's. A server that others reach anyway has names that we cannot know.
+    pub(super) fn new(config: &Config, address: &Address) -> Option<Self> {
+        let is_closed = config.tls.is_some() || !config.secrets.is_open();
+        let is_local = matches!(address, Address::Tcp(address) if address.ip().is_loopback());
+        let site = config.allow_origin.as_ref().map(|origin| origin.host());
+        if is_closed || !is_local || site == Some(None) {
+            return None;
+        }
+        let own = match &config.endpoint {
+            Endpoint::Tcp { host, .. } => Some(host.as_str()),
+            Endpoint::Unix(_) | Endpoint::Passed(_) => None,
+        };
+        Some(Self { told: own.into_iter().chain(site.flatten()).map(str::to_ascii_lowercase).collect() })
+    }
+
+    /// Whether all that the request calls the server are names of it. Programs may leave the name out, browsers never do.
+    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Unknown> {
+        let fields = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
+        let mut names = fields.chain(request.uri().host().map(str::as_bytes));
+        let unknown = names.find_map(|name| {
+            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+            let host = host(&name);
+            (!self.has(host)).then(|| Unknown(host.to_owned()))
+        });
+        unknown.map_or(Ok(()), Err)
+    }
+
+    fn has(&self, host: &str) -> bool {
+        // RFC 6761 6.3: these lead to the loopback address everywhere. No name leads elsewhere where an address stands.
+        let is_localhost = host == "localhost" || host.ends_with(".localhost");
+        is_localhost || host.is_empty() || host.parse::<IpAddr>().is_ok() || self.told.iter().any(|told| told == host)
+    }
+}
+
+impl Unknown {
+    /// The name, for people.
+    pub(super) fn name(&self) -> String {
+        self.0.escape_default().to_string()
+    }
+}
+
+/// The host of what stands in a request: without its port, the brackets of an address and the dot of a full name.
+fn host(name: &str) -> &str {
+    if let Some((address, port)) = name.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        && (port.is_empty() || port.starts_with(':'))
+    {
+        return address;
+    }
+    let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::server::{Activation, Secrets, TlsFiles};
+
+    fn config(host: &str, allow_origin: &str) -> Config {
+        Config {
+            endpoint: Endpoint::new(host, 8080),
+            activation: Activation::default(),
+            tls: None,
+            timeout: Duration::ZERO,
+            per_address: 0,
+            secrets: Secrets::default(),
+            allow_origin: (!allow_origin.is_empty()).then(|| allow_origin.parse().expect("an origin")),
+        }
+    }
+
+    fn local() -> Address {
+        Address::Tcp(([127, 0, 0, 1], 8080).into())
+    }
+
+    fn is_known(names: &Names, host: &str) -> bool {
+        let request = Request::builder().header(HOST, host).body(()).expect("a request");
+        names.check(&request).is_ok()
+    }
+
+    #[test]
+    fn addresses_localhost_and_what_the_user_has_said_are_names() {
+        let names = Names::new(&config("Cam.test", "https://Home.example:8123"), &local()).expect("not any");
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:8080",
+            "localhost",
+            "LocalHost:8080",
+            "localhost.:8080",
+            "door.localhost:8080",
+            "cam.test:8080",
+            "home.example",
+            "",
+        ] {
+            assert!(is_known(&names, host), "{host:?}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8080",
+            "camera",
+            "localhost.evil.example",
+            "evillocalhost",
+            "127.0.0.1.evil.example",
+            "127.0.0.1@evil.example",
+            "[::1].evil.example",
+            "evil.example:127.0.0.1",
+            "cam.test.evil.example",
+            "\u{ff}",
+        ] {
+            assert!(!is_known(&names, host), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn every_name_in_a_request_counts() {
+        let names = Names::new(&config("127.0.0.1", ""), &local()).expect("not any");
+        let request = |uri: &str, hosts: &[&str]| {
+            let request = hosts.iter().fold(Request::builder().uri(uri), |request, host| request.header(HOST, *host));
+            names.check(&request.body(()).expect("a request"))
+        };
+        assert_eq!(request("/", &[]), Ok(()));
+        assert_eq!(request("http://localhost:8080/", &["localhost:8080"]), Ok(()));
+        assert_eq!(request("http://evil.example/", &["localhost"]), Err(Unknown("evil.example".to_owned())));
+        assert_eq!(request("http://localhost/", &["evil.example"]), Err(Unknown("evil.example".to_owned())));
+        assert_eq!(request("/", &["localhost", "evil.example"]), Err(Unknown("evil.example".to_owned())));
+    }
+
+    #[test]
+    fn any_name_will_do_where_such_a_page_is_kept_out_or_nobody_is() {
+        let open = config("127.0.0.1", "");
+        assert!(Names::new(&open, &local()).is_some());
+        assert!(Names::new(&open, &Address::Tcp(([0, 0, 0, 0], 8080).into())).is_none());
+        assert!(Names::new(&open, &Address::Unix("/run/camera.sock".into())).is_none());
+        assert!(Names::new(&config("127.0.0.1", "*"), &local()).is_none());
+        let token = Secrets { token: Some("t0ken".parse().expect("a token")), ..Secrets::default() };
+        assert!(Names::new(&Config { secrets: token, ..open.clone() }, &local()).is_none());
+        let files = TlsFiles { certificate: "a".into(), key: "b".into() };
+        assert!(Names::new(&Config { tls: Some(files), ..open }, &local()).is_none());
+    }
+}
