@@ -1,21 +1,21 @@
 //! The laws of `tests/laws/`, tried on bytes that are likely to break them.
 
+#[path = "laws/any.rs"]
+mod any;
 mod common;
 #[path = "laws/mod.rs"]
 mod laws;
 
-use std::time::Duration;
-
+use any::{any_bytes, any_fragments, any_sizes, any_stream};
 use common::{jpeg, rows, streams::Stream};
-use gstmjpeghttp::multipart::{Event, Layout, Limits};
+use gstmjpeghttp::multipart::{Event, Limits};
 use laws::{
     http::{bodies_by_the_book_are_read_by_the_book, chunking_never_changes_the_body, heads_are_read_as_httparse_does},
     jpeg::{chunking_never_changes_the_walk, copies_are_complete_and_else_the_same},
     reader::{
-        chunking_never_changes_the_events, events, every_frame_is_a_whole_picture, in_short,
-        pauses_never_lose_a_picture, whole_pictures_come_out,
+        all_but_one_come_out, chunking_never_changes_the_events, damaged_anywhere, events,
+        every_frame_is_a_whole_picture, in_short, pauses_never_lose_a_picture, whole_pictures_come_out,
     },
-    writer::{Written, what_is_written_is_read},
 };
 use proptest::{prelude::*, test_runner::RngSeed};
 
@@ -30,51 +30,6 @@ fn config() -> ProptestConfig {
         rng_seed: if seeded { default.rng_seed } else { RngSeed::Fixed(1) },
         ..default
     }
-}
-
-fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
-    // Bytes that mean something are more likely than those that do not.
-    let byte =
-        prop_oneof![Just(0xff), Just(0xd8), Just(0xd9), Just(0xda), Just(0xc0), Just(0), Just(b'\n'), Just(b'-')];
-    prop::collection::vec(prop_oneof![byte, any::<u8>()], 0..80)
-}
-
-/// A stretch of a stream: pictures in the framing of a row, or bytes.
-fn any_stretch() -> impl Strategy<Value = Vec<u8>> {
-    let rows = rows::all().count();
-    let part = (0..rows, 0..100_usize, 0..3_usize, 0..120_usize).prop_map(|(row, index, count, data)| {
-        let row = rows::all().nth(row).expect("there are as many");
-        let mut stream = Stream::default();
-        stream.opening(row);
-        for index in index..index + count {
-            stream.part(row, &jpeg::any(index, data).bytes());
-        }
-        stream.bytes.extend(row.closing);
-        stream.bytes
-    });
-    let long = prop_oneof![Just(b'x'), Just(b'\n'), Just(0xff)].prop_map(|byte| vec![byte; 20_000]);
-    prop_oneof![12 => part, 3 => any_bytes(), 1 => long]
-}
-
-fn any_stream() -> impl Strategy<Value = Vec<u8>> {
-    let mutations = prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, any_bytes()), 0..6);
-    (prop::collection::vec(any_stretch(), 0..6), mutations).prop_map(|(stretches, mutations)| {
-        let mut stream = stretches.concat();
-        for (at, how, bytes) in mutations {
-            let at = at.index(stream.len() + 1);
-            let end = match how {
-                0 => at,
-                1 => stream.len().min(at + bytes.len()),
-                _ => stream.len().min(at + 300),
-            };
-            stream.splice(at..end, bytes);
-        }
-        stream
-    })
-}
-
-fn any_sizes() -> impl Strategy<Value = Vec<usize>> {
-    prop_oneof![Just(vec![1]), prop::collection::vec(1..40_usize, 1..8), prop::collection::vec(1..3000_usize, 1..8)]
 }
 
 fn any_limits() -> impl Strategy<Value = Limits> {
@@ -121,6 +76,25 @@ proptest! {
             stream.part(row, &jpeg::any(index, 300).bytes());
         }
         whole_pictures_come_out(&stream);
+    }
+
+    #[test]
+    fn any_damage_to_a_head_costs_at_most_its_picture(
+        row in prop::sample::select(rows::all().filter(|row| !row.ends_are_guesses()).collect::<Vec<_>>()),
+        from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(), damage in any_bytes(),
+    ) {
+        // The start of another picture is damage to a picture: the next law.
+        prop_assume!(!damage.windows(2).any(|two| two == [0xff, 0xd8]) && damage.last() != Some(&0xff));
+        let mut stream = Stream::default();
+        stream.opening(row);
+        (0..3).for_each(|index| stream.part(row, &jpeg::any(index, 300).bytes()));
+        let start = stream.bytes.len();
+        stream.part(row, &jpeg::any(3, 300).bytes());
+        let hit = stream.frames.pop().expect("it was added");
+        let [from, to] = [from, to].map(|place| start + place.index(hit.start - start + 1));
+        stream.bytes.splice(from.min(to)..from.max(to), damage);
+        (4..9).for_each(|index| stream.part(row, &jpeg::any(index, 300).bytes()));
+        all_but_one_come_out(&stream, &hit.jpeg);
     }
 
     #[test]
@@ -177,17 +151,6 @@ proptest! {
     }
 
     #[test]
-    fn any_pictures_written_are_read(
-        advance in any::<bool>(), first in 0..50_usize, count in 1..6_usize, stamped in any::<bool>(),
-        extra in any::<bool>(), captured in 0..2_000_000_000_000_000_u64, sizes in any_sizes(),
-    ) {
-        let layout = if advance { Layout::Advance } else { Layout::Standard };
-        let captured = stamped.then(|| Duration::from_micros(captured));
-        let pictures: Vec<_> = (first..first + count).map(jpeg::picture).collect();
-        what_is_written_is_read(&pictures, Written { layout, extra, captured }, &sizes);
-    }
-
-    #[test]
     fn an_end_inside_a_picture_is_damage(index in 0..12_usize, len in any::<prop::sample::Index>(), row in prop::sample::select(vec![0_usize, 2, 4, 5, 6])) {
         let row = rows::all().nth(row).expect("there are as many");
         // No comment with a part in it: cut there, nothing tells it from the next part.
@@ -199,5 +162,23 @@ proptest! {
         stream.bytes.truncate(start + 3 + len.index(picture.len() - 3));
         let events = events(&[&stream.bytes], Limits::default());
         prop_assert!(matches!(events.as_slice(), [Event::Damaged(_)]), "{}: {:?}", row.name, in_short(&events));
+    }
+}
+
+proptest! {
+    // Long streams, so fewer of them.
+    #![proptest_config(ProptestConfig { cases: 40, ..config() })]
+
+    #[test]
+    fn any_damage_costs_no_more_than_what_a_segment_reaches(
+        row in prop::sample::select(rows::all().filter(|row| !row.ends_are_guesses()).collect::<Vec<_>>()),
+        at in any::<prop::sample::Index>(), len in 0..9_000_usize, damage in any_fragments(),
+    ) {
+        let pictures: Vec<_> = (0..20).map(|index| jpeg::any(index, 8_000).bytes()).collect();
+        let mut stream = row.stream(&pictures);
+        // In the third picture or its head: lengths that begin before are what a reader has of the first ones.
+        let (start, end) = (stream.frames[1].due, stream.frames[2].due);
+        let from = start + at.index(end - start);
+        damaged_anywhere(&mut stream, from..end.min(from + len), &damage);
     }
 }

@@ -5,7 +5,16 @@ use std::{
     cell::Cell,
 };
 
+use any::{any_bytes, any_fragments};
 use gstmjpeghttp::multipart::{Event, Limits, Reader};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngSeed},
+};
+
+#[path = "laws/any.rs"]
+mod any;
+mod common;
 
 /// Counts what a thread holds, and the most that it held.
 struct Counting;
@@ -135,4 +144,19 @@ fn small_pictures_after_a_large_one_are_not_kept() {
     // The large picture leaves as a copy, so it counts twice at that moment.
     let peak = peak(&large, &small);
     assert!(peak <= 2 * MAX_FRAME + ALLOWANCE + 65_536, "{peak} bytes");
+}
+
+proptest! {
+    // The same cases on each run, so that a change is what makes the law fail.
+    #![proptest_config(Config {
+        cases: 10, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::default()
+    })]
+
+    #[test]
+    fn nothing_that_goes_on_for_ever_is_kept(opening in any_fragments(), more in prop_oneof![any_bytes(), any_fragments()]) {
+        prop_assume!(!more.is_empty());
+        let peak = peak(&opening, &more);
+        // A picture that came out may count twice at that moment, once as what the test holds.
+        prop_assert!(peak <= 2 * MAX_FRAME + ALLOWANCE, "{} bytes", peak);
+    }
 }

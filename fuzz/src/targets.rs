@@ -77,7 +77,8 @@ pub fn writer(input: &[u8]) {
     let sizes = input.sizes();
     let per_picture = usize::from(input.number()).max(1);
     let pictures: Vec<_> = input.0.chunks(per_picture).take(MOST_WRITTEN).map(picture_of).collect();
-    laws::writer::what_is_written_is_read(&pictures, written, &sizes);
+    let boundary = "frame".parse().expect("a boundary");
+    laws::writer::what_is_written_is_read(&pictures, &boundary, written, &sizes);
 }
 
 /// A picture and how it is cut.

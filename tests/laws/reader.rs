@@ -1,12 +1,14 @@
 //! What holds for the multipart reader.
 
+use std::ops::Range;
+
 use gstmjpeghttp::{
     jpeg::check,
     multipart::{Event, Limits, Reader},
 };
 
 use super::pieces;
-use crate::common::streams::Stream;
+use crate::common::streams::{Expected, Stream};
 
 /// What comes out of a stream that comes in these pieces.
 pub fn events(pieces: &[&[u8]], limits: Limits) -> Vec<Event<()>> {
@@ -62,9 +64,40 @@ pub fn pauses_never_lose_a_picture(stream: &[u8], sizes: &[usize]) {
 
 /// Damage costs at most the pictures that it hit: all others come out, in order.
 pub fn whole_pictures_come_out(stream: &Stream) {
-    let place =
-        |jpeg: &[u8]| stream.frames.iter().position(|sent| sent.jpeg == jpeg || sent.jpeg[..sent.unpadded] == *jpeg);
-    let place = |event| if let Event::Frame(frame) = event { place(&frame.jpeg) } else { None };
-    let places: Vec<_> = events(&[&stream.bytes], Limits::default()).into_iter().filter_map(place).collect();
+    assert_eq!(places(stream), (0..stream.frames.len()).collect::<Vec<_>>());
+}
+
+/// The same where the picture that was hit may have come out nevertheless.
+pub fn all_but_one_come_out(stream: &Stream, hit: &[u8]) {
+    let whole = |event: &Event<()>| !matches!(event, Event::Frame(frame) if *frame.jpeg == *hit);
+    let frames = events(&[&stream.bytes], Limits::default()).into_iter().filter(whole);
+    let places: Vec<_> = frames.filter_map(|event| stream.place(&event)).collect();
     assert_eq!(places, (0..stream.frames.len()).collect::<Vec<_>>());
+}
+
+/// Whatever stands in place of these bytes, what begins behind the reach of a segment and of the picture in which that
+/// ends comes out, and all that came before.
+pub fn damaged_anywhere(stream: &mut Stream, hit: Range<usize>, damage: &[u8]) {
+    let longest = stream.frames.iter().map(|frame| frame.due - frame.start).max().unwrap_or_default();
+    let far = hit.end + usize::from(u16::MAX) + longest;
+    let unhurt = stream.frames.iter().enumerate().filter(|(_, frame)| frame.due <= hit.start || frame.start > far);
+    let unhurt: Vec<_> = unhurt.map(|(place, _)| place).collect();
+    stream.bytes.splice(hit, damage.iter().copied());
+    let places = places(stream);
+    let lost: Vec<_> = unhurt.iter().filter(|place| !places.contains(place)).collect();
+    assert!(lost.is_empty() && places.is_sorted(), "{lost:?} of {unhurt:?} are lost, {places:?} came");
+}
+
+/// Which of its pictures come out of a stream.
+fn places(stream: &Stream) -> Vec<usize> {
+    events(&[&stream.bytes], Limits::default()).iter().filter_map(|event| stream.place(event)).collect()
+}
+
+impl Stream {
+    /// Which of its pictures this is.
+    fn place(&self, event: &Event<()>) -> Option<usize> {
+        let Event::Frame(frame) = event else { return None };
+        let same = |sent: &Expected| sent.jpeg == frame.jpeg || sent.jpeg[..sent.unpadded] == *frame.jpeg;
+        self.frames.iter().position(same)
+    }
 }
