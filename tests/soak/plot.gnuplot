@@ -8,7 +8,7 @@ figures = ARG1
 stats figures using 1 nooutput
 # A line of 1200 points looks the same, and takes three times the room.
 step = ceil(STATS_records / 400.0)
-set multiplot layout 3,1 margins 0.08,0.94,0.09,0.95 spacing 0,0.08
+set multiplot layout 3,1 margins 0.08,0.94,0.09,0.94 spacing 0,0.08
 set grid lc rgb "#dddddd"
 set key top right horizontal samplen 2
 set yrange [0:*]
@@ -18,7 +18,7 @@ set title "memory, MB"
 plot figures every step using ($1/60):2 with lines lw 1.5 lc rgb "#d62728" notitle
 
 set title "taken from the system"
-set yrange [0:50]
+set yrange [0:60]
 plot figures every step using ($1/60):4 with lines lw 1.5 lc rgb "#1f77b4" title "descriptors", \
      figures every step using ($1/60):3 with lines lw 1.5 lc rgb "#2ca02c" title "threads", \
      figures every step using ($1/60):5 with lines lw 1 lc rgb "#888888" title "viewers"
