@@ -45,6 +45,16 @@ fn browsers_that_wait_for_the_next_head_get_the_advance_layout_by_their_name() {
     assert!(firefox.picture() == pictures()[0]);
 }
 
+/// Seen: what reads as Mainsail does stayed empty in Chromium, for want of lengths.
+#[test]
+fn a_script_in_such_a_browser_gets_lengths() {
+    let camera = camera_with_a_picture();
+    let lines = format!("{CHROMIUM}Accept: */*\r\n");
+    assert!(Viewer::open_as(connect(camera.address()), "/stream", &lines).picture() == pictures()[0]);
+    let lines = format!("{CHROMIUM}Accept: image/avif,image/webp,image/*,*/*;q=0.8\r\n");
+    Viewer::open_as(connect(camera.address()), "/stream", &lines).expect_ahead(&pictures()[0]);
+}
+
 #[test]
 fn the_layout_asked_for_wins_over_the_name() {
     let camera = camera_with_a_picture();

@@ -70,10 +70,14 @@ pub struct Writer {
 }
 
 impl Layout {
-    /// The layout for a viewer that sent this `User-Agent`. `AppleWebKit` stands in those of Chromium, Edge, Safari
-    /// and WebKitGTK, and in that of no other reader known (measured, docs/design.md).
-    pub fn for_user_agent(user_agent: &str) -> Self {
-        if user_agent.contains("AppleWebKit") { Self::Advance } else { Self::Standard }
+    /// The layout for a viewer that sent this `User-Agent` and this `Accept`. `AppleWebKit` stands in those of
+    /// Chromium, Edge, Safari and WebKitGTK, and in that of no other reader known (measured, docs/design.md).
+    ///
+    /// A script in one of them reads the parts by itself, as everybody else does, and needs their lengths (seen:
+    /// Mainsail). `fetch` accepts `*/*`; an `<img>` names kinds of images.
+    pub fn for_program(user_agent: &str, accept: Option<&str>) -> Self {
+        let is_script = accept.is_some_and(|accept| accept.trim() == "*/*");
+        if user_agent.contains("AppleWebKit") && !is_script { Self::Advance } else { Self::Standard }
     }
 }
 
@@ -251,12 +255,15 @@ mod tests {
     }
 
     #[test]
-    fn browsers_built_on_webkit_or_blink_get_the_advance_layout() {
+    fn browsers_built_on_webkit_or_blink_but_not_their_scripts_get_the_advance_layout() {
         let chromium =
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36";
         let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0";
-        assert_eq!(Layout::for_user_agent(chromium), Layout::Advance);
-        assert_eq!(Layout::for_user_agent(firefox), Layout::Standard);
-        assert_eq!(Layout::for_user_agent("Lavf/59.27.100"), Layout::Standard);
+        let image = Some("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8");
+        assert_eq!(Layout::for_program(chromium, image), Layout::Advance);
+        assert_eq!(Layout::for_program(chromium, None), Layout::Advance);
+        assert_eq!(Layout::for_program(chromium, Some("*/*")), Layout::Standard);
+        assert_eq!(Layout::for_program(firefox, image), Layout::Standard);
+        assert_eq!(Layout::for_program("Lavf/59.27.100", None), Layout::Standard);
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE},
+    header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
 use super::{
@@ -164,8 +164,7 @@ fn other_method(method: &Method) -> Response<Body> {
 }
 
 fn stream(request: &Request<Incoming>, mount: &Mount, camera: &Camera, peer: &Arc<Connection>) -> Response<Body> {
-    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let Wishes { layout, fps, extra } = match Wishes::read(request.uri(), user_agent) {
+    let Wishes { layout, fps, extra } = match Wishes::read(request.uri(), request.headers()) {
         Ok(wishes) => wishes,
         Err(why) => return reply::text(StatusCode::BAD_REQUEST, why),
     };

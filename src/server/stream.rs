@@ -186,10 +186,5 @@ impl hyper::body::Body for Body {
     }
 }
 
-/// The layout for a viewer: the one it asks for, else the one that its program needs.
-pub(super) fn layout(asked: Option<Layout>, user_agent: Option<&str>) -> Layout {
-    asked.or_else(|| user_agent.map(Layout::for_user_agent)).unwrap_or_default()
-}
-
 /// Least rate of a viewer, in pictures per second. Chosen: one picture in 100 s is near no picture at all.
 pub(super) const LEAST_FPS: f64 = 0.01;

@@ -1,11 +1,11 @@
 //! What a viewer asks for in the stream's address.
 
-use hyper::Uri;
-
-use super::{
-    query,
-    stream::{self, LEAST_FPS},
+use hyper::{
+    HeaderMap, Uri,
+    header::{ACCEPT, USER_AGENT},
 };
+
+use super::{query, stream::LEAST_FPS};
 use crate::multipart::Layout;
 
 /// How a viewer wants the stream.
@@ -20,7 +20,7 @@ pub(super) struct Wishes {
 
 impl Wishes {
     /// Reads them; what they do not say, the viewer's program decides. The error is a line for people.
-    pub(super) fn read(uri: &Uri, user_agent: Option<&str>) -> Result<Self, &'static str> {
+    pub(super) fn read(uri: &Uri, headers: &HeaderMap) -> Result<Self, &'static str> {
         let layout = match query::value(uri, "layout").map(str::parse::<Layout>) {
             Some(Err(())) => return Err("layout is one of: standard, advance"),
             Some(Ok(layout)) => Some(layout),
@@ -40,7 +40,11 @@ impl Wishes {
             // A head that goes ahead cannot know the picture that follows it.
             Some(Layout::Advance) if extra => return Err("extra-headers=1 goes with layout=standard only"),
             None if extra => Layout::Standard,
-            asked => stream::layout(asked, user_agent),
+            Some(asked) => asked,
+            None => {
+                let field = |name| headers.get(name).and_then(|value| value.to_str().ok());
+                Layout::for_program(field(USER_AGENT).unwrap_or_default(), field(ACCEPT))
+            }
         };
         Ok(Self { layout, fps, extra })
     }
