@@ -2,7 +2,8 @@
 //! of its own.
 //!
 //! Stand-ins: `camera`, `esp32cam` and the RTSP server are programs in that network; `/dev/video0` is the path of a
-//! camera made of software (`tests/peers/fake_v4l2.c`), `libcamerasrc` is `videotestsrc`. Nothing else is replaced.
+//! camera made of software (`tests/peers/fake_v4l2.c`), `libcamerasrc` is `videotestsrc`. VLC does not run as root, so it
+//! gets another name for the same user. Nothing else is replaced.
 //!
 //! Debian packages besides the usual ones: gstreamer1.0-opencv, gstreamer1.0-rtsp, gir1.2-gst-rtsp-server-1.0, xvfb.
 
@@ -76,6 +77,7 @@ recipes! {
     webm: "WebM" => [Records("film.webm", 5)];
     ffmpeg: "ffmpeg" => [Makes("film.mkv", 10), Shows, Serves];
     mpv: "mpv" => [Shows];
+    vlc: "VLC" => [Shows];
     page_of_the_server: "Lines for mjpegserversink" => [Serves, Says("current-port = "), ServesBelow(&["/door", "/yard"])];
     page_of_the_client: "Lines for mjpegclientsrc" => [Shows, Shows];
 }
@@ -179,6 +181,7 @@ impl Kitchen {
     fn run(&self, block: &str) -> Run {
         let block = block.replace("/dev/video0", &self.device.device());
         let block = block.replace("libcamerasrc", "videotestsrc is-live=true");
+        let block = block.replace("cvlc", "unshare --user --map-user=1000 --map-group=1000 cvlc");
         let output = self.folder.join("output.txt");
         let file = fs::File::create(&output).expect("the folder is there");
         let inside = self.network.command("env");
