@@ -19,7 +19,7 @@ use common::{
 mod common;
 
 /// What viewers call the web server.
-const NAME: &str = "camera.example";
+const NAME: &str = "camera.example.com";
 
 #[test]
 fn nginx_passes_on_each_picture_at_once() {

@@ -35,7 +35,7 @@ fn another_name() {
     let house = House::new();
     let _server = house.server("");
     assert_eq!(house.code("http://localhost:8080/status"), "200");
-    assert_eq!(house.code("http://camera:8080/status"), "421");
+    assert_eq!(house.code("http://camera.example.com:8080/status"), "421");
     assert!(TEXT.contains("421, `this camera is for this machine only`"));
 }
 
@@ -139,7 +139,7 @@ struct House {
 impl House {
     #[track_caller]
     fn new() -> Self {
-        Self { network: Namespace::with_names(&["camera"]), folder: Folder::new() }
+        Self { network: Namespace::with_names(&["camera", "camera.example.com"]), folder: Folder::new() }
     }
 
     #[track_caller]

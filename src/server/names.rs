@@ -1,7 +1,8 @@
 //! By which names a server may be asked.
 //!
 //! A page of any site can have that site's name lead to 127.0.0.1 once it is loaded (DNS rebinding). Its browser then takes
-//! a server there for that site itself, and lets the page read what is served. The name in the request gives it away.
+//! a server there for that site itself, and lets the page read what is served. The name in the request gives it away: it
+//! is one that a site on the Internet can have.
 
 use std::net::IpAddr;
 
@@ -54,10 +55,15 @@ impl Names {
     }
 
     fn has(&self, host: &str) -> bool {
-        // RFC 6761 6.3: these lead to the loopback address everywhere. No name leads elsewhere where an address stands.
-        let is_localhost = host == "localhost" || host.ends_with(".localhost");
-        is_localhost || host.is_empty() || host.parse::<IpAddr>().is_ok() || self.told.iter().any(|told| told == host)
+        // No name leads elsewhere where an address stands.
+        is_nobodys(host) || host.parse::<IpAddr>().is_ok() || self.told.iter().any(|told| told == host)
     }
+}
+
+/// Whether no site on the Internet can have this name: one of the house then, or of a table of this machine's.
+fn is_nobodys(host: &str) -> bool {
+    !host.contains('.')
+        || NOBODYS.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
 }
 
 impl Unknown {
@@ -77,6 +83,10 @@ fn host(name: &str) -> &str {
     let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
     host.strip_suffix('.').unwrap_or(host)
 }
+
+/// Domains in which nobody can register a name: RFC 6761 6 (localhost, test, example, invalid), RFC 6762 3 (local), RFC 8375
+/// (home.arpa), and those that ICANN has said never to delegate (internal, home), or that routers use and nobody has (lan).
+const NOBODYS: [&str; 9] = ["localhost", "test", "example", "invalid", "local", "home.arpa", "internal", "home", "lan"];
 
 #[cfg(test)]
 mod tests {
@@ -108,7 +118,7 @@ mod tests {
 
     #[test]
     fn addresses_localhost_and_what_the_user_has_said_are_names() {
-        let names = Names::new(&config("Cam.test", "https://Home.example:8123"), &local()).expect("not any");
+        let names = Names::new(&config("Cam.example.net", "https://Home.example.org:8123"), &local()).expect("not any");
         for host in [
             "127.0.0.1",
             "127.0.0.1:8080",
@@ -118,24 +128,27 @@ mod tests {
             "LocalHost:8080",
             "localhost.:8080",
             "door.localhost:8080",
-            "cam.test:8080",
-            "home.example",
+            "cam.example.net:8080",
+            "home.example.org",
+            "camera",
+            "camera.local.:8080",
+            "camera.home.arpa",
+            "x",
             "",
         ] {
             assert!(is_known(&names, host), "{host:?}");
         }
         for host in [
-            "evil.example",
-            "evil.example:8080",
-            "camera",
-            "localhost.evil.example",
-            "evillocalhost",
-            "127.0.0.1.evil.example",
-            "127.0.0.1@evil.example",
-            "[::1].evil.example",
-            "evil.example:127.0.0.1",
-            "cam.test.evil.example",
-            "\u{ff}",
+            "evil.example.com",
+            "evil.example.com:8080",
+            "localhost.evil.example.com",
+            "evil.notlocal",
+            "127.0.0.1.evil.example.com",
+            "127.0.0.1@evil.example.com",
+            "evil.example.com:127.0.0.1",
+            "cam.example.net.evil.example.com",
+            "\u{ff}.com",
+            "home.arpa.com",
         ] {
             assert!(!is_known(&names, host), "{host:?}");
         }
@@ -150,9 +163,9 @@ mod tests {
         };
         assert_eq!(request("/", &[]), Ok(()));
         assert_eq!(request("http://localhost:8080/", &["localhost:8080"]), Ok(()));
-        assert_eq!(request("http://evil.example/", &["localhost"]), Err(Unknown("evil.example".to_owned())));
-        assert_eq!(request("http://localhost/", &["evil.example"]), Err(Unknown("evil.example".to_owned())));
-        assert_eq!(request("/", &["localhost", "evil.example"]), Err(Unknown("evil.example".to_owned())));
+        assert_eq!(request("http://evil.example.com/", &["localhost"]), Err(Unknown("evil.example.com".to_owned())));
+        assert_eq!(request("http://localhost/", &["evil.example.com"]), Err(Unknown("evil.example.com".to_owned())));
+        assert_eq!(request("/", &["localhost", "evil.example.com"]), Err(Unknown("evil.example.com".to_owned())));
     }
 
     #[test]
