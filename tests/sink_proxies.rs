@@ -85,6 +85,67 @@ fn apache_passes_on_each_picture_at_once() {
     });
 }
 
+/// As OctoPi's image for printers has it: what listens at port 8080 is there below /webcam/, by the name that the viewer
+/// knows.
+#[test]
+fn octopis_haproxy_shows_the_sink_below_webcam() {
+    let configuration = "defaults
+        mode http
+        timeout connect 5s
+        timeout client 15m
+        timeout server 15m
+        frontend public
+        bind 127.0.0.1:{port}
+        use_backend webcam if { path_beg /webcam/ }
+        backend webcam
+        http-request replace-path /webcam/(.*) /\\1
+        server webcam1 127.0.0.1:8080";
+    shows_below_webcam("OctoPi", "octopi.local", configuration, &["/usr/sbin/haproxy", "-q", "-db", "-f", "{file}"]);
+}
+
+/// As MainsailOS has it: by the name that its own configuration gives the camera.
+#[test]
+fn mainsails_nginx_shows_the_sink_below_webcam() {
+    let configuration = "daemon off; master_process off; pid {folder}/pid; error_log stderr emerg; events { }
+        http {
+        access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+        fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+        upstream mjpgstreamer1 { ip_hash; server 127.0.0.1:8080; }
+        server {
+        listen 127.0.0.1:{port};
+        location /webcam/ {
+        postpone_output 0; proxy_buffering off; proxy_ignore_headers X-Accel-Buffering;
+        proxy_pass http://mjpgstreamer1/;
+        } } }";
+    let command = ["nginx", "-e", "stderr", "-c", "{file}"];
+    shows_below_webcam("MainsailOS", "mainsailos.local", configuration, &command);
+}
+
+/// With the property that the docs have for this image.
+#[track_caller]
+fn shows_below_webcam(image: &str, name: &str, configuration: &str, command: &[&str]) {
+    let docs = include_str!("../docs/applications.md");
+    let property = docs.lines().find_map(|line| line.trim_start().strip_prefix(&format!("{image}: ")));
+    let camera = Camera::new("is-live=true", property.expect("a property for the image").trim()).play();
+    let (folder, port) = (Folder::new(), free_port());
+    let configuration = configuration.replace("8080", &camera.port().to_string());
+    let configuration = configuration.replace("{folder}", &folder.name()).replace("{port}", &port.to_string());
+    let _server = start(&folder, configuration, port, command);
+    let ask = |action| {
+        let url = format!("http://127.0.0.1:{port}/webcam/?action={action}");
+        let mut curl = curl();
+        curl.args(["--max-time", "10", "--header", &format!("Host: {name}"), &url]);
+        curl
+    };
+    let picture = numbered(&pictures()[0], 1);
+    camera.push(&picture);
+    assert!(ask("snapshot").output().expect("curl is installed").stdout == picture, "{image}: the snapshot");
+    let mut viewer = Curl::read(&mut ask("stream"));
+    assert!(viewer.picture() == picture, "{image}: the stream");
+    camera.end();
+    assert!(viewer.ends(), "{image}: the end");
+}
+
 /// A web server: what stands around the configuration that the docs have, and how it starts.
 struct Proxy {
     section: &'static str,
@@ -148,13 +209,19 @@ impl Proxy {
         ];
         let documented = replaced.iter().fold(documented(self.section), |text, (from, to)| text.replace(from, to));
         let configuration = [self.preamble, &documented, self.end].join("\n").replace("{folder}", &folder.name());
-        let file = folder.file("configuration", configuration + "\n");
-        let words: Vec<_> = self.command.iter().map(|word| word.replace("{file}", &file)).collect();
-        // Some keep things at home.
-        let process = Process::start(Command::new(&words[0]).args(&words[1..]).env("HOME", folder.name()));
-        wait_until("the web server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Running { _process: process, certificate, port }
+        Running { _process: start(folder, configuration, port, self.command), certificate, port }
     }
+}
+
+/// A web server with this configuration, which listens at this port.
+#[track_caller]
+fn start(folder: &Folder, configuration: String, port: u16, command: &[&str]) -> Process {
+    let file = folder.file("configuration", configuration + "\n");
+    let words: Vec<_> = command.iter().map(|word| word.replace("{file}", &file)).collect();
+    // Some keep things at home.
+    let process = Process::start(Command::new(&words[0]).args(&words[1..]).env("HOME", folder.name()));
+    wait_until("the web server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    process
 }
 
 /// The configuration below this heading.
@@ -177,24 +244,15 @@ impl Curl {
     #[track_caller]
     fn start(version: &str, running: &Running, path: &str) -> Self {
         let url = format!("https://{NAME}:{}{path}", running.port);
-        let mut child = Command::new("curl")
-            .args([
-                "--silent",
-                "--show-error",
-                "--fail",
-                "--no-buffer",
-                version,
-                "--cacert",
-                &running.certificate.file(),
-                "--resolve",
-                &format!("{NAME}:{}:127.0.0.1", running.port),
-            ])
-            .arg(url)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("curl is installed");
+        let resolve = format!("{NAME}:{}:127.0.0.1", running.port);
+        let certificate = running.certificate.file();
+        Self::read(curl().args([version, "--cacert", &certificate, "--resolve", &resolve, &url]))
+    }
+
+    /// What this curl gets.
+    #[track_caller]
+    fn read(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("curl is installed");
         let mut stdout = child.stdout.take().expect("a pipe");
         let (sender, pictures) = channel();
         thread::spawn(move || {
@@ -217,6 +275,13 @@ impl Curl {
         while self.pictures.recv_timeout(DEADLINE).is_ok() {}
         self.child.wait().expect("curl ends").success()
     }
+}
+
+/// A clean one: no proxy, no configuration of its user.
+fn curl() -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--no-buffer"]).env_clear().env("PATH", "/usr/bin:/bin");
+    curl
 }
 
 impl Drop for Curl {
