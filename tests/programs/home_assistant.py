@@ -30,8 +30,7 @@ class HomeAssistant(kit.TestCase):
 
     def add(self, entries):
         """Adds an "MJPEG IP Camera" with these entries of its form, by the names that the form shows."""
-        form = json.loads((SITE / "mjpeg/translations/en.json").read_text())["config"]["step"]["user"]["data"]
-        keys = {label: key for key, label in form.items()}
+        keys = self.keys("mjpeg")
         flows = f"{self.url}/api/config/config_entries/flow"
         flow = ask_json(flows, {"handler": "mjpeg"}, self.access)
         entry = {"name": "door", **{keys[label]: value for label, value in entries.items()}}
@@ -39,9 +38,15 @@ class HomeAssistant(kit.TestCase):
         self.assertEqual(answer["type"], "create_entry", answer)
         return wait_until("the camera's entity", self.entity, self.program)
 
-    def entity(self):
+    def keys(self, integration):
+        """The names that the form of an integration shows, and those of the entries behind them."""
+        form = json.loads((SITE / integration / "translations/en.json").read_text())["config"]["step"]["user"]["data"]
+        # Some go on with an example.
+        return {label.split(" (")[0]: key for key, label in form.items()}
+
+    def entity(self, name="camera.door"):
         states = ask_json(f"{self.url}/api/states", headers=self.access)
-        return next((state for state in states if state["entity_id"] == "camera.door"), None)
+        return next((state for state in states if state["entity_id"] == name), None)
 
     def assert_works(self, camera, entries):
         entity = self.add(entries)
@@ -56,6 +61,25 @@ class HomeAssistant(kit.TestCase):
     def test_shows_stream_and_still_picture(self):
         camera = self.start(Camera, RED)
         self.assert_works(camera, fields(settings("Home Assistant", camera.port)[0]))
+
+    def test_generic_camera_shows_the_still_picture(self):
+        camera = self.start(Camera, RED)
+        entries = fields(settings("Home Assistant", camera.port)[1])
+        keys, flows = self.keys("generic"), f"{self.url}/api/config/config_entries/flow"
+        flow = ask_json(flows, {"handler": "generic"}, self.access)
+        # What the form has by itself is in its answer, as a browser would send it back.
+        entry = {field["name"]: field["default"] for field in flow["data_schema"] if "default" in field}
+        entry |= {keys[label]: int(value) if value.isdigit() else value for label, value in entries.items()}
+        preview = ask_json(f"{flows}/{flow['flow_id']}", entry, self.access)
+        self.assertEqual(preview["step_id"], "user_confirm_still", preview)
+        made = ask_json(f"{flows}/{flow['flow_id']}", {"confirmed_ok": True}, self.access)
+        self.assertEqual(made["type"], "create_entry", made)
+        name = "camera." + made["title"]
+        wait_until("the camera's entity", lambda: self.entity(name), self.program)
+        for colour in (RED, BLUE):
+            camera.show(colour)
+            still = f"{self.url}/api/camera_proxy/{name}"
+            wait_until("the still picture", lambda: ask(still, headers=self.access) == camera.picture)
 
     def test_knows_the_password(self):
         camera = self.start(Camera, RED, "user-id=me user-pw=secret")
