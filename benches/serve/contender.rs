@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use super::{
     PERIOD, PICTURE,
     common::{Ends, picture, this},
-    stamp,
+    secure, stamp,
 };
 
 /// All there are. The first is what the others are measured by.
@@ -27,9 +27,12 @@ pub fn serves(server: &str, viewers: usize) -> bool {
     server != "ffmpeg" || viewers == 1
 }
 
+/// Those that encrypt, and the one that they are measured by.
+pub const SECURE: [&str; 5] = ["mjpegserversink", "mjpegserversink-tls", "nginx-tls", "mjpegserversink-h2", "nginx-h2"];
+
 /// A server that runs.
 pub struct Contender {
-    process: Ends,
+    processes: Vec<Ends>,
     pub port: u16,
 }
 
@@ -44,20 +47,25 @@ impl Contender {
             }
             "ustreamer" => ustreamer(free_port()?),
             "ffmpeg" => ffmpeg(free_port()?),
+            "nginx-tls" | "nginx-h2" => nginx(free_port()?),
             ours => Self::that_says_its_port(this()?.args(["serve", ours])),
         }
     }
 
-    /// Its process number.
-    pub fn id(&self) -> String {
-        self.process.0.id().to_string()
+    /// The numbers of its processes, with commas between.
+    pub fn ids(&self) -> String {
+        let ids: Vec<_> = self.processes.iter().map(|process| process.0.id().to_string()).collect();
+        ids.join(",")
     }
 
     fn that_says_its_port(command: &Command) -> Result<Self> {
         let mut process = Ends::start(0, command)?;
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().context("it is piped")?).read_line(&mut line)?;
-        Ok(Self { process, port: line.trim().parse().with_context(|| format!("{command:?} says its port"))? })
+        Ok(Self {
+            port: line.trim().parse().with_context(|| format!("{command:?} says its port"))?,
+            processes: vec![process],
+        })
     }
 
     fn that_listens(port: u16, command: &Command) -> Result<Self> {
@@ -69,7 +77,7 @@ impl Contender {
             ensure!(Instant::now() < end, "{command:?} does not listen");
             thread::sleep(Duration::from_millis(10));
         }
-        Ok(Self { process, port })
+        Ok(Self { processes: vec![process], port })
     }
 }
 
@@ -79,6 +87,14 @@ fn ustreamer(port: u16) -> Result<Contender> {
     command.args(["--format=MJPEG", "--encoder=HW"]);
     command.arg(format!("--device={device}")).arg(format!("--blank={picture}")).arg(format!("--port={port}"));
     Contender::that_listens(port, &command)
+}
+
+/// nginx, which speaks TLS for `mjpegserversink` behind it.
+fn nginx(port: u16) -> Result<Contender> {
+    let sink = Contender::start("mjpegserversink")?;
+    let mut nginx = Contender::that_listens(port, &secure::nginx(port, sink.port)?)?;
+    nginx.processes.extend(sink.processes);
+    Ok(nginx)
 }
 
 fn ffmpeg(port: u16) -> Result<Contender> {

@@ -1,24 +1,22 @@
 //! The load generator: viewers on one thread, which read as fast as they can or at a set rate.
 
-use std::{
-    fs,
-    io::{ErrorKind, Read, Write},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use mio::{Events, Interest, Poll, Token};
 
 use super::{
     common::cpu_seconds,
-    stamp::{self, Stamp},
+    pictures::Arrival,
+    stamp,
+    wire::{self, Protocol},
 };
 
 /// Who reads what, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     pub viewers: usize,
+    pub protocol: Protocol,
     /// Viewers beside them that read [`SLOW_RATE`] only.
     pub slow: usize,
     pub seconds: u64,
@@ -54,15 +52,6 @@ impl Seen {
     }
 }
 
-struct Viewer {
-    stream: TcpStream,
-    /// The lines since the last picture.
-    head: Vec<u8>,
-    /// Bytes of the picture still to come.
-    left: usize,
-    stamp: Vec<u8>,
-}
-
 /// Bytes per second of a slow viewer: two pictures of 50 kB.
 const SLOW_RATE: usize = 100_000;
 const SLOW_TICK: Duration = Duration::from_millis(20);
@@ -71,18 +60,15 @@ const SLOW_TICK: Duration = Duration::from_millis(20);
 const WARM_UP: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_millis(500);
 
-/// More than the head of any part or response here.
-const LONGEST_HEAD: usize = 4096;
-
-const REQUEST: &[u8] = b"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\n\r\n";
-
-/// Reads from the server with this port and process number.
-pub fn run(port: u16, process: &str, load: Load) -> Result<Seen> {
+/// Reads from the server with this port and these process numbers, with commas between.
+pub fn run(port: u16, processes: &str, load: Load) -> Result<Seen> {
+    let of_all = |figure: fn(&str) -> Result<f64>| processes.split(',').map(figure).sum::<Result<f64>>();
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(4096);
-    let mut viewers = (0..load.viewers + load.slow).map(|_| Viewer::connect(port)).collect::<Result<Vec<_>>>()?;
-    for (number, viewer) in viewers.iter_mut().take(load.viewers).enumerate() {
-        poll.registry().register(&mut viewer.stream, Token(number), Interest::READABLE)?;
+    let mut connections = wire::connect(port, load.protocol, load.viewers)?;
+    let mut slow_ones = wire::connect(port, load.protocol, load.slow)?;
+    for (number, connection) in connections.iter_mut().enumerate() {
+        poll.registry().register(&mut connection.socket, Token(number), Interest::READABLE)?;
     }
     let mut space = vec![0; 256 * 1024];
     let (start, mut next_tick) = (stamp::now() + WARM_UP, stamp::now());
@@ -92,20 +78,20 @@ pub fn run(port: u16, process: &str, load: Load) -> Result<Seen> {
     while stamp::now() < end + GRACE {
         poll.poll(&mut events, Some(SLOW_TICK))?;
         for event in &events {
-            viewers[event.token().0].read_all(&mut space, &mut ordinary)?;
+            connections[event.token().0].read_all(&mut space, &mut ordinary)?;
         }
         let now = stamp::now();
         if now >= start && cpu.is_none() {
-            (cpu, own) = (Some(cpu_seconds(process)?), cpu_seconds("self")?);
+            (cpu, own) = (Some(of_all(cpu_seconds)?), cpu_seconds("self")?);
         }
         if now >= end && ended.is_none() {
-            ended = Some((cpu_seconds(process)?, cpu_seconds("self")? - own));
+            ended = Some((of_all(cpu_seconds)?, cpu_seconds("self")? - own));
         }
         if now >= next_tick {
             next_tick += SLOW_TICK;
             let some = SLOW_RATE / (1000 / SLOW_TICK.as_millis() as usize);
-            for viewer in &mut viewers[load.viewers..] {
-                viewer.read_some(&mut space[..some], &mut slow)?;
+            for connection in &mut slow_ones {
+                connection.read_some(&mut space[..some], &mut slow)?;
             }
         }
     }
@@ -124,13 +110,13 @@ pub fn run(port: u16, process: &str, load: Load) -> Result<Seen> {
         p50,
         p99,
         slow_p50: percentiles(&slow).0,
-        memory: resident(process)?,
+        memory: of_all(resident)?,
     })
 }
 
 /// Median and 99th percentile of the ages, ms.
-fn percentiles(pictures: &[(Stamp, Duration)]) -> (f64, f64) {
-    let mut ages: Vec<Duration> = pictures.iter().map(|(_, age)| *age).collect();
+fn percentiles(arrivals: &[Arrival]) -> (f64, f64) {
+    let mut ages: Vec<Duration> = arrivals.iter().map(|(_, age)| *age).collect();
     ages.sort();
     let at = |percent: usize| ages.get(ages.len() * percent / 100).map_or(f64::NAN, |age| age.as_secs_f64() * 1e3);
     (at(50), at(99))
@@ -141,68 +127,4 @@ fn resident(process: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("status has VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0 / 1e6)
-}
-
-impl Viewer {
-    fn connect(port: u16) -> Result<Self> {
-        let mut stream = std::net::TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))?;
-        stream.write_all(REQUEST)?;
-        stream.set_nonblocking(true)?;
-        Ok(Self { stream: TcpStream::from_std(stream), head: Vec::new(), left: 0, stamp: Vec::new() })
-    }
-
-    fn read_all(&mut self, space: &mut [u8], pictures: &mut Vec<(Stamp, Duration)>) -> Result<()> {
-        // A read that does not fill the space has emptied the socket: no further one is needed to learn that.
-        while self.read_some(space, pictures)? == space.len() {}
-        Ok(())
-    }
-
-    fn read_some(&mut self, space: &mut [u8], pictures: &mut Vec<(Stamp, Duration)>) -> Result<usize> {
-        match self.stream.read(space) {
-            Ok(0) => bail!("the server closed a connection"),
-            Ok(read) => {
-                self.take(&space[..read], pictures)?;
-                Ok(read)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn take(&mut self, mut bytes: &[u8], pictures: &mut Vec<(Stamp, Duration)>) -> Result<()> {
-        while let Some((first, rest)) = bytes.split_first() {
-            if self.left == 0 {
-                self.head.push(*first);
-                bytes = rest;
-                if self.head.ends_with(b"\r\n\r\n") {
-                    self.left = content_length(&self.head)?;
-                    self.head.clear();
-                }
-                // tcpserversink lets viewers begin within a picture; the next head is found behind it.
-                if self.head.len() > LONGEST_HEAD {
-                    self.head.drain(..LONGEST_HEAD / 2);
-                }
-                continue;
-            }
-            let taken = self.left.min(bytes.len());
-            let missing = stamp::LEN - self.stamp.len();
-            self.stamp.extend(&bytes[..missing.min(taken)]);
-            self.left -= taken;
-            bytes = &bytes[taken..];
-            if self.left == 0 {
-                let stamp = Stamp::read(self.stamp.as_slice().try_into().context("pictures are long")?)?;
-                pictures.push((stamp, stamp::now().saturating_sub(stamp.time)));
-                self.stamp.clear();
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The length in a head; 0 in the head of the response, which has none.
-fn content_length(head: &[u8]) -> Result<usize> {
-    let head = String::from_utf8_lossy(head);
-    let fields = head.lines().filter_map(|line| line.split_once(": "));
-    let length = fields.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("Content-Length"));
-    Ok(length.map(|(_, value)| value.parse()).transpose()?.unwrap_or_default())
 }

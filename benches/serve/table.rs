@@ -31,7 +31,7 @@ impl Table {
     pub fn to_text(&self, viewers: usize) -> String {
         let title = format!("{viewers} viewers");
         let mut text = format!(
-            "{title:<18}{:>12}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}\n",
+            "{title:<20}{:>12}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}\n",
             "µs/picture", "ratio", "share", "p50 ms", "p99 ms", "p99 ratio", "RSS MB"
         );
         let floor_p99 = self.rows().next().map_or(f64::NAN, |floor| floor.p99);
@@ -39,10 +39,16 @@ impl Table {
             let (share, age_ratio) = (share * 100.0, p99 / floor_p99);
             let _ = writeln!(
                 text,
-                "{server:<18}{cost:>12.1}{ratio:>8.2}{share:>8.1} %{p50:>10.1}{p99:>10.1}{age_ratio:>12.2}{memory:>10.0}"
+                "{server:<20}{cost:>12.1}{ratio:>8.2}{share:>8.1} %{p50:>10.1}{p99:>10.1}{age_ratio:>12.2}{memory:>10.0}"
             );
         }
         text
+    }
+
+    /// What a picture costs with one server, as a multiple of what it costs with another in the same round.
+    pub fn ratio(&self, server: &str, other: &str) -> Option<f64> {
+        let seen = |wanted| self.0.iter().find(|(name, _)| name == wanted).map(|(_, seen)| seen.iter());
+        Some(median(seen(server)?.zip(seen(other)?).map(|(one, other)| one.cost / other.cost).collect()))
     }
 
     /// For the plot.
