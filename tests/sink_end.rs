@@ -11,6 +11,11 @@ use common::{
     pipeline::{Camera, DEADLINE, large, number, numbered, pictures, port_of, wait_until},
 };
 use gst::prelude::*;
+use gstmjpeghttp::{
+    jpeg,
+    multipart::{Boundary, Part},
+    server::{self, Activation, CameraConfig, Config, Endpoint, Mount, Reason, Secrets, Server},
+};
 
 mod common;
 
@@ -248,6 +253,44 @@ fn stopping_takes_no_time_whatever_the_viewers_do() {
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
     reading_nothing.into_iter().for_each(Viewer::drain);
     drop(silent);
+}
+
+/// It would take nothing in the time that a stop leaves to the others either.
+#[test]
+fn a_stop_waits_for_no_viewer_that_stands_still() {
+    let config = |port| Config {
+        endpoint: Endpoint::new("127.0.0.1", port),
+        activation: Activation::read(|_| None),
+        tls: None,
+        timeout: Duration::ZERO,
+        per_address: 0,
+        secrets: Secrets::default(),
+        allow_origin: None,
+    };
+    let large = large();
+    let header = jpeg::check(&large).expect("a picture").header();
+    let boundary: Boundary = "frame".parse().expect("a boundary");
+    let [one, other] = [(); 2].map(|()| {
+        let config =
+            CameraConfig { boundary: boundary.clone(), keepalive: Duration::ZERO, max_fps: None, max_clients: 0 };
+        Arc::new(server::Camera::new(config, Box::new(|_| ())))
+    });
+    let last = Server::start(&config(0), Mount::default(), one.clone()).expect("a free port");
+    let address: SocketAddr = last.address().to_string().parse().expect("an address");
+    let mount = "/other".parse().expect("a mount");
+    let first = Server::start(&config(address.port()), mount, other.clone()).expect("the port is ours");
+    let _viewers = [stalled(address, "/stream"), stalled(address, "/other/stream")];
+    for (camera, server) in [(other, first), (one, last)] {
+        wait_until("the viewer to stand still", || {
+            camera.publish(Part::new(&[&large], None, &boundary), header, None, Instant::now());
+            camera.viewers.figures().iter().any(|viewer| viewer.stalled_for > Duration::from_millis(500))
+        });
+        camera.fanout.close();
+        let start = Instant::now();
+        server.stop(3 * DEADLINE);
+        assert!(start.elapsed() < DEADLINE, "{:?}", start.elapsed());
+        assert_eq!(camera.viewers.served().left, [(Reason::Stopped, 1)].into());
+    }
 }
 
 #[test]

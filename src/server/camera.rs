@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::viewers::{Observer, Reason, Served, Viewers};
+use super::viewers::{Observer, Reason, STANDS_STILL, Served, Viewers};
 use crate::{
     fanout::{Fanout, Repeat, Wait},
     jpeg::Header,
@@ -158,10 +158,12 @@ impl Camera {
         self.damaged.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Waits until all viewers have gone; those that have not after `at_most` are sent away. How many.
+    /// Waits until all viewers have gone; those that have not after `at_most` are sent away, how many, and those that
+    /// stand still at once.
     pub(super) fn send_away(&self, at_most: Duration) -> usize {
+        self.viewers.leave(STANDS_STILL, Reason::Stopped);
         let Wait::TimedOut(left) = self.fanout.wait_until_empty(at_most) else { return 0 };
-        self.viewers.leave(Reason::Stopped);
+        self.viewers.leave(Duration::ZERO, Reason::Stopped);
         self.fanout.wait_until_empty(SEND_AWAY_RESERVE);
         left
     }
@@ -207,8 +209,8 @@ const RATE_WINDOW: Duration = Duration::from_secs(3);
 /// Shortest silence that counts as a pause. Chosen: a camera that stumbles is silent for less.
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a viewer that is sent away may take to be gone. Chosen: its task has but to run once; with the 60 ms that a
-/// stop gives to the picture under way it leaves 20 of the 100 ms within which a change to NULL returns.
+/// How long a viewer that is sent away may take to be gone. Chosen: its task has but to run once; with the 40 ms that a
+/// stop gives to the picture under way it leaves 40 of the 100 ms within which a change to NULL returns.
 const SEND_AWAY_RESERVE: Duration = Duration::from_millis(20);
 
 /// Most pictures over which the rate is measured. Chosen: enough for RATE_WINDOW at 300 a second.

@@ -72,12 +72,12 @@ impl Connections {
     }
 
     /// Ends all connections and streams whose peers have taken no byte for `timeout`.
-    pub(super) fn drop_stalled(&self, timeout: Duration) {
+    pub(super) fn drop_stalled(&self, timeout: Duration, reason: Reason) {
         let now = Instant::now();
         for table in [&self.open, &self.streams] {
             for (_, connection) in lock(table).iter() {
                 if connection.stalled_for(now) >= timeout {
-                    connection.leave(Reason::Stalled);
+                    connection.leave(reason);
                 }
             }
         }
@@ -132,9 +132,9 @@ mod tests {
             place.connection.waits();
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        connections.drop_stalled(Duration::from_secs(11));
+        connections.drop_stalled(Duration::from_secs(11), Reason::Stalled);
         assert!(!place.connection.is_leaving());
-        connections.drop_stalled(Duration::from_secs(10));
+        connections.drop_stalled(Duration::from_secs(10), Reason::Stalled);
         assert!(place.connection.is_leaving());
     }
 
@@ -145,7 +145,7 @@ mod tests {
         place.connection.waits();
         tokio::time::advance(Duration::from_secs(10)).await;
         place.connection.progress();
-        connections.drop_stalled(Duration::from_secs(5));
+        connections.drop_stalled(Duration::from_secs(5), Reason::Stalled);
         assert!(!place.connection.is_leaving());
     }
 

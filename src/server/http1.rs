@@ -69,8 +69,8 @@ pub(super) async fn serve(
         };
         // What is no request has been answered; there is nobody to answer in any other case.
         served.or_else(|error| if error.is_parse() { Ok(()) } else { Err(error) }).ok()?;
-        let Parts { io: mut link, read_buf, .. } = serving.into_parts();
-        let mut input = Input::new(read_buf.len());
+        let Parts { io: link, read_buf, .. } = serving.into_parts();
+        let (mut link, mut input) = (link.into_inner(), Input::new(read_buf.len()));
         if let Some(stream) = begun.take() {
             pump::send(&mut link, &mut input, stream).await.ok()?;
         }

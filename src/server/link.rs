@@ -38,6 +38,11 @@ impl<T> Link<T> {
         let flush = Flush::default();
         (Self { inner, flush: flush.clone() }, flush)
     }
+
+    /// The stream itself, for who has nobody to tell.
+    pub(super) fn into_inner(self) -> T {
+        self.inner
+    }
 }
 
 impl Flush {

@@ -19,6 +19,7 @@ use super::{
     names::Names,
     tasks::Tasks,
     tls::{self, Tls},
+    viewers::{Reason, STANDS_STILL},
 };
 use crate::{runtime, sync::lock};
 
@@ -79,10 +80,11 @@ impl Running {
         Ok(Self { address, config: config.clone(), shared, stop, closed, stopped })
     }
 
-    /// Stops listening and begins to end: each connection may finish what it is sending for `at_most`. Blocks until the
-    /// address is free, which takes one turn of the runtime.
+    /// Stops listening and begins to end: each connection may finish what it is sending for `at_most`, unless it stands
+    /// still. Blocks until the address is free, which takes one turn of the runtime.
     pub(super) fn close(&self, at_most: Duration) {
         self.stop.send_replace(Some(at_most));
+        self.shared.connections.drop_stalled(STANDS_STILL, Reason::Stopped);
         let _ = lock(&self.closed).recv_timeout(STOP_RESERVE);
     }
 
@@ -158,7 +160,7 @@ impl Shared {
     /// What has to be seen to now and then.
     fn look_after(&self) {
         if let Some(timeout) = self.timeout() {
-            self.connections.drop_stalled(timeout);
+            self.connections.drop_stalled(timeout, Reason::Stalled);
         }
         for (_, camera) in self.cameras.all() {
             camera.repeat_if_idle(Instant::now());

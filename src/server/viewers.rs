@@ -191,10 +191,13 @@ impl Viewers {
         (self.observer)(Event::Trouble(what));
     }
 
-    /// Sends all of them away.
-    pub(super) fn leave(&self, reason: Reason) {
+    /// Sends those away that have taken no byte for so long.
+    pub(super) fn leave(&self, stalled_for: Duration, reason: Reason) {
+        let now = Instant::now();
         for (_, viewer) in lock(&self.state).viewers.iter() {
-            viewer.connection.leave(reason);
+            if viewer.connection.stalled_for(now) >= stalled_for {
+                viewer.connection.leave(reason);
+            }
         }
     }
 }
@@ -274,6 +277,10 @@ impl std::fmt::Display for Reason {
 /// Least time without a byte after which a viewer has to give up its place to another one. Chosen: a viewer on a poor
 /// link stands still for less.
 const EVICT_AFTER: Duration = Duration::from_secs(1);
+
+/// Time without a byte after which a stop waits for a viewer no more. Chosen: longer than the round trip of nearly any
+/// link, so that nothing is under way that says otherwise.
+pub(super) const STANDS_STILL: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {

@@ -383,5 +383,5 @@ fn time(value: &glib::Value) -> gst::ClockTime {
 const EOS_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How long a stop waits for connections to finish the picture under way. Chosen so that a change to NULL returns
-/// within 100 ms whatever the viewers do.
-const STOP_DEADLINE: Duration = Duration::from_millis(60);
+/// within 100 ms whatever the viewers do, on a busy machine too: ending 300 of them by force took up to 45 ms there.
+const STOP_DEADLINE: Duration = Duration::from_millis(40);
