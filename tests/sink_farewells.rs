@@ -119,6 +119,7 @@ fn one_that_has_nothing_more_to_say_gets_its_pictures_whole_and_once() {
 fn the_end_of_a_stream_finishes_what_has_begun() {
     let (camera, reasons) = silent("");
     camera.push(&pictures()[0]);
+    camera.wait_for_pictures(1);
     let mut viewer = half_closed(&camera, "/stream");
     assert!(viewer.picture() == pictures()[0]);
     viewer.wait_for_more();
