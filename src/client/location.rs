@@ -82,7 +82,12 @@ impl Location {
         // With SCHEME_NORMALIZE the default port of the scheme is filled in.
         let port = u16::try_from(uri.port()).unwrap_or(if tls { 443 } else { 80 });
         let path = uri.path();
-        let path = if path.is_empty() { "/" } else { path.as_str() };
+        // GLib ends a host at a semicolon.
+        let path = match path.as_str() {
+            "" => "/",
+            path if path.starts_with('/') => path,
+            _ => return Err(LocationError::NoHost { location: without_secrets(text) }),
+        };
         let target = match uri.query() {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),
@@ -259,6 +264,7 @@ mod tests {
         assert!(matches!(Location::parse("http:///stream"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%0d%0aX/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%%44/"), Err(LocationError::NoHost { .. })));
+        assert!(matches!(Location::parse("http://cam;x%%44a/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%2fx/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam:99999/"), Err(LocationError::NoUrl { .. })));
         assert_eq!(Location::parse("rtsp://cam/"), Err(LocationError::Scheme { scheme: "rtsp".into() }));
