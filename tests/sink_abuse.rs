@@ -9,8 +9,9 @@ use std::{
 use common::{
     certificate::Certificate,
     http::{Viewer, connect, get, send_request},
-    http2::{END_HEADERS, END_STREAM, HEADERS, Http2, WINDOW_UPDATE, request},
+    http2::{Http2, request},
     launch::Launched,
+    pipe::{END_HEADERS, END_STREAM, HEADERS, RST_STREAM, WINDOW_UPDATE},
     pipeline::wait_until,
     tls::config,
 };
@@ -174,7 +175,7 @@ fn windows_that_stay_closed_cost_little_memory() {
     for mut abuser in abusers {
         let mut reset = 0;
         while reset < 100 {
-            reset += usize::from(abuser.frame().kind == common::http2::RST_STREAM);
+            reset += usize::from(abuser.frame().kind == RST_STREAM);
         }
     }
     watching.picture(stream);

@@ -9,6 +9,7 @@ use std::{
 use common::{
     certificate::Certificate,
     http2::Http2,
+    pipe::SETTINGS,
     pipeline::{Camera, DEADLINE, large, number, numbered, padded, pictures, wait_until},
     secure::Secure,
     tls::{config, shake_hands},
@@ -126,7 +127,7 @@ fn a_stream_that_takes_nothing_is_reset_and_those_beside_it_go_on() {
     let reading = client.get("/stream");
     secure.camera.wait_for_viewers(1);
     // A window of nothing for the streams that follow: not even the first delimiter may go.
-    client.send(common::http2::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    client.send(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let stalled = client.get("/stream");
     secure.camera.wait_for_viewers(2);
     let snapshot = client.get("/snapshot");

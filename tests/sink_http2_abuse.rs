@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use common::{
-    http2::{CONTINUATION, GOAWAY, HEADERS, Http2, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, request},
+    http2::{Http2, request},
+    pipe::{CONTINUATION, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE},
     pipeline::{numbered, pictures},
     secure::Secure,
 };

@@ -3,20 +3,10 @@
 mod common;
 
 use common::{
-    jpeg::{self, Jpeg},
+    jpeg,
     script_server::{ScriptServer, Step, head, part, send},
     source::{Source, assert_same, bytes},
 };
-
-/// A picture of another size than `jpeg::WIDTH` by `jpeg::HEIGHT`.
-fn sized(index: usize, width: u16, height: u16) -> Vec<u8> {
-    let mut built = Jpeg::new(index).build();
-    // Marker, length and precision come before it.
-    let size = built.at(0xc0) + 5;
-    built.bytes[size..size + 2].copy_from_slice(&height.to_be_bytes());
-    built.bytes[size + 2..size + 4].copy_from_slice(&width.to_be_bytes());
-    built.bytes
-}
 
 fn caps(width: u16, height: u16) -> gst::Caps {
     gst::Caps::builder("image/jpeg")
@@ -47,7 +37,7 @@ fn caps_say_the_size_of_the_first_picture() {
 #[test]
 fn each_picture_comes_with_caps_of_its_own_size() {
     let sizes = [(64, 48), (64, 48), (1920, 1080), (1920, 1080), (48, 64), (65535, 1)];
-    let pictures: Vec<_> = sizes.iter().enumerate().map(|(index, (w, h))| sized(index, *w, *h)).collect();
+    let pictures: Vec<_> = sizes.iter().enumerate().map(|(index, (w, h))| jpeg::sized(index, *w, *h)).collect();
     let server = ScriptServer::play([[head()].into_iter().chain(pictures.iter().map(|jpeg| part(jpeg))).collect()]);
     let source = Source::new(&server.url()).lossless().play();
     for (index, (width, height)) in sizes.into_iter().enumerate() {

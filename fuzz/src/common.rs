@@ -3,6 +3,8 @@
 
 #[path = "../../tests/common/jpeg.rs"]
 pub mod jpeg;
+#[path = "../../tests/common/pipe.rs"]
+pub mod pipe;
 #[path = "../../tests/common/rows.rs"]
 pub mod rows;
 #[path = "../../tests/common/streams.rs"]

@@ -3,7 +3,14 @@
 use std::fmt::Write;
 
 use crate::{
-    common::{jpeg, rows},
+    common::{
+        jpeg,
+        pipe::{
+            CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+            frame, get,
+        },
+        rows,
+    },
     targets::CODINGS,
 };
 
@@ -52,7 +59,44 @@ pub fn all() -> Vec<Seed> {
     for location in LOCATIONS {
         add("location", &[location.as_bytes(), b"\n../other?x#y"]);
     }
+    for (index, request) in (0..).zip(REQUESTS) {
+        // Guarded or not, open or not, read or not, by turns.
+        add("requests", &[&[index << 1 & 0b1110, 4, 0], ONE_SIZE, request.as_bytes()]);
+        add("requests", &[&[0, 4, 0], ONE_SIZE, request.as_bytes(), request.as_bytes()]);
+    }
+    for (flags, frames) in [1, 3, 5, 9].into_iter().zip(frames()) {
+        add("requests", &[&[flags, 64, 0], ONE_SIZE, &frames]);
+        add("requests", &[&[1, 4, 0], &[0, 63], &frames]);
+    }
     seeds
+}
+
+/// What browsers send by HTTP/2, a connection each: requests, settings, windows, resets, pings.
+fn frames() -> [Vec<u8>; 4] {
+    let ask = |stream, path| frame(HEADERS, END_STREAM | END_HEADERS, stream, &get(path));
+    let settings = frame(SETTINGS, 0, 0, &[]);
+    let window = |stream| frame(WINDOW_UPDATE, 0, stream, &[0, 1, 0, 0]);
+    [
+        vec![settings.clone(), ask(1, "/stream"), ask(3, "/snapshot"), ask(5, "/door/stream?layout=advance")],
+        vec![settings.clone(), ask(1, "/status?token=vQ3-kX7_pW1~zR9."), window(0), ask(3, "/health"), ask(5, "/")],
+        vec![
+            // A window of ten bytes for each stream.
+            frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 10]),
+            ask(1, "/stream?fps=5"),
+            window(1),
+            frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]),
+            frame(PING, 0, 0, b"12345678"),
+        ],
+        vec![
+            settings,
+            frame(HEADERS, END_HEADERS, 1, &get("/snapshot?fresh=1")),
+            frame(DATA, END_STREAM, 1, b"body"),
+            frame(HEADERS, END_STREAM, 3, &get("/")),
+            frame(CONTINUATION, END_HEADERS, 3, b"\x40\x06cookie\x01x"),
+            frame(GOAWAY, 0, 0, &[0; 8]),
+        ],
+    ]
+    .map(|frames| frames.concat())
 }
 
 /// No sizes but the last one, which is 7.
@@ -89,6 +133,29 @@ const LOCATIONS: &[&str] = &[
     "mjpeg+http://user:pa%40ss@[::1]:8080/a%20b?action=stream&x=%26#y",
     "https://camera:8443/?action=stream",
     "HTTP://camera.example:80/a b?c d",
+];
+
+/// What programs ask of a server.
+const REQUESTS: &[&str] = &[
+    "GET / HTTP/1.1\r\nHost: camera:8080\r\nUser-Agent: Mozilla/5.0 AppleWebKit/537.36\r\nAccept: */*\r\n\r\n",
+    "GET /stream HTTP/1.1\r\nHost: camera\r\nUser-Agent: Lavf/59.27.100\r\nIcy-MetaData: 1\r\n\r\n",
+    "GET /?action=stream HTTP/1.0\r\n\r\n",
+    "GET /snapshot HTTP/1.1\r\nHost: x\r\nIf-None-Match: W/\"0\", *\r\n\r\n",
+    "HEAD /door/snapshot HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /snapshot?fresh=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "GET /status?token=vQ3-kX7_pW1~zR9. HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer vQ3-kX7_pW1~zR9.\r\n\r\n",
+    "GET /health?max-age=60 HTTP/1.1\r\nHost: x\r\nAuthorization: Basic dXNlcjpwYXNz\r\n\r\n",
+    "GET /door?x=y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /door/stream?layout=advance&fps=5 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /stream?extra-headers=1&layout=standard HTTP/1.1\r\nHost: x\r\n\r\n",
+    "OPTIONS /stream HTTP/1.1\r\nHost: x\r\nOrigin: https://home.example\r\nAccess-Control-Request-Method: GET\r\n\
+     Access-Control-Request-Headers: x-y\r\nAccess-Control-Request-Private-Network: true\r\n\r\n",
+    "POST /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+    "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "GET http://camera/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /favicon.ico HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n",
+    "CONNECT camera:80 HTTP/1.1\r\nHost: camera:80\r\n\r\n",
 ];
 
 const CHUNKED: &[u8] = b"5\r\n--fra\r\n4\r\nme\r\n\r\n0\r\n\r\n";

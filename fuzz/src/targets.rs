@@ -6,10 +6,11 @@ use gstmjpeghttp::{
     client::Credentials,
     http::ResponseHead,
     multipart::{Layout, Limits},
+    server::Spoken,
 };
 
 use crate::{
-    common::{jpeg as pictures, rows, streams::Stream},
+    common::{jpeg as pictures, pipe, rows, streams::Stream},
     laws,
 };
 
@@ -27,6 +28,7 @@ pub const ALL: &[(&str, Run)] = &[
     ("body", body),
     ("auth", auth),
     ("location", location),
+    ("requests", requests),
 ];
 
 /// A stream, how it is cut and how long its pictures may be.
@@ -139,6 +141,21 @@ pub fn location(input: &[u8]) {
     laws::client::locations_are_their_urls(from);
     laws::client::redirections_are_locations(from, to);
     laws::client::redirections_are_locations("http://camera:8080/a/b?c", from);
+}
+
+/// What is asked of a server on one connection, and how.
+pub fn requests(input: &[u8]) {
+    let mut input = Input(input);
+    let flags = input.byte();
+    let is_set = |bit: u8| flags & 1 << bit != 0;
+    let room = 1 + usize::from(input.number());
+    let sizes = input.sizes();
+    let spoken = if is_set(0) { Spoken::Http2 } else { Spoken::Http1 };
+    // Without it nothing that follows is looked at.
+    let bytes = if is_set(0) { [pipe::PREFACE, input.0].concat() } else { input.0.to_vec() };
+    let (guarded, open, deaf) = (is_set(1), is_set(2), is_set(3));
+    let visit = laws::server::Visit { spoken, bytes: &bytes, sizes: &sizes, room, guarded, open, deaf };
+    laws::server::answers_are_those_of_a_server(visit);
 }
 
 /// Content-Encoding and Transfer-Encoding of a body.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::Interest,
@@ -54,16 +55,28 @@ pub(super) async fn serve(
     place.connection.socket.get_or_init(|| socket.tcp());
     let socket = socket.of(place.connection.clone());
     let Some(tls) = &shared.tls else {
-        return http1::serve(TokioIo::new(socket), place, shared, stopping).await;
+        return speak(TokioIo::new(socket), Spoken::Http1, place, shared, stopping).await;
     };
     let accepted = tokio::select! {
         accepted = tls.accept(socket) => accepted,
         _ = stopping.changed() => return,
     };
-    match accepted {
-        Some((stream, Spoken::Http1)) => http1::serve(TokioIo::new(stream), place, shared.clone(), stopping).await,
-        Some((stream, Spoken::Http2)) => http2::serve(TokioIo::new(stream), place, shared.clone(), stopping).await,
-        None => {}
+    if let Some((stream, spoken)) = accepted {
+        speak(TokioIo::new(stream), spoken, place, shared.clone(), stopping).await;
+    }
+}
+
+/// Serves what is asked on this stream of bytes until its peer or the server ends it.
+pub(super) async fn speak(
+    stream: impl Read + Write + Unpin,
+    spoken: Spoken,
+    place: ConnectionPlace,
+    shared: Arc<Shared>,
+    stopping: watch::Receiver<Option<Duration>>,
+) {
+    match spoken {
+        Spoken::Http1 => http1::serve(stream, place, shared, stopping).await,
+        Spoken::Http2 => http2::serve(stream, place, shared, stopping).await,
     }
 }
 

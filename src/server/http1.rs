@@ -69,12 +69,17 @@ pub(super) async fn serve(
         };
         // What is no request has been answered; there is nobody to answer in any other case.
         served.or_else(|error| if error.is_parse() { Ok(()) } else { Err(error) }).ok()?;
+        let stream = begun.take();
+        if stream.is_none() {
+            // Of its last answer hyper may still have the end, and says behind it that no more comes.
+            (&mut serving).await.ok()?;
+        }
         let Parts { io: link, read_buf, .. } = serving.into_parts();
         let (mut link, mut input) = (link.into_inner(), Input::new(read_buf.len()));
-        if let Some(stream) = begun.take() {
+        if let Some(stream) = stream {
             pump::send(&mut link, &mut input, stream).await.ok()?;
+            poll_fn(|cx| Pin::new(&mut link).poll_shutdown(cx)).await.ok()?;
         }
-        poll_fn(|cx| Pin::new(&mut link).poll_shutdown(cx)).await.ok()?;
         input.linger(&mut link).await;
         Some(())
     };

@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) allow_origin: Option<AllowedOrigin>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) tasks: Tasks,
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 /// A server that runs. Dropping it without [`stop`](Self::stop) ends it as well, without waiting.

@@ -105,10 +105,12 @@ pub(super) struct Tls {
     seen: Mutex<Seen>,
 }
 
-/// How a connection goes on after its handshake.
+/// What is spoken on a connection, after its handshake where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spoken {
+pub enum Spoken {
+    /// HTTP/1.0 and HTTP/1.1.
     Http1,
+    /// HTTP/2.
     Http2,
 }
 

@@ -9,22 +9,13 @@ use std::{
 
 use tokio_rustls::rustls::ClientConfig;
 
-use super::tls::{TlsStream, shake_hands};
+use super::{
+    pipe::{self, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE},
+    tls::{TlsStream, shake_hands},
+};
 
-/// Types of frames (RFC 9113 6).
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const RST_STREAM: u8 = 3;
-pub const SETTINGS: u8 = 4;
-pub const PING: u8 = 6;
-pub const GOAWAY: u8 = 7;
-pub const WINDOW_UPDATE: u8 = 8;
-pub const CONTINUATION: u8 = 9;
-
-/// Flags: that of SETTINGS and PING, and those of DATA and HEADERS.
+/// The flag of SETTINGS and PING.
 const ACK: u8 = 1;
-pub const END_STREAM: u8 = 1;
-pub const END_HEADERS: u8 = 4;
 
 #[derive(Debug)]
 pub struct Frame {
@@ -68,7 +59,7 @@ impl Http2 {
         let stream = shake_hands(address, config).expect("a handshake");
         assert_eq!(stream.conn.alpn_protocol(), Some(b"h2".as_slice()));
         let mut client = Self { stream, last: 0, received: HashMap::new(), opens: false };
-        client.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("the preface is taken");
+        client.stream.write_all(pipe::PREFACE).expect("the preface is taken");
         // SETTINGS_INITIAL_WINDOW_SIZE.
         let settings = [&[0, 4], window.to_be_bytes().as_slice()].concat();
         client.send(SETTINGS, 0, 0, &settings);
@@ -82,9 +73,7 @@ impl Http2 {
 
     /// Sends unless the server has closed.
     pub fn try_send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
-        let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        self.stream.write_all(&[&head, payload].concat())
+        self.stream.write_all(&pipe::frame(kind, flags, stream, payload))
     }
 
     /// Asks; the number of the stream that answers.

@@ -46,6 +46,16 @@ pub fn any(index: usize, data: usize) -> Jpeg {
     }
 }
 
+/// A picture of another size than [`WIDTH`] by [`HEIGHT`].
+pub fn sized(index: usize, width: u16, height: u16) -> Vec<u8> {
+    let mut built = Jpeg::new(index).build();
+    // Marker, length and precision come before it.
+    let size = built.at(0xc0) + 5;
+    built.bytes[size..size + 2].copy_from_slice(&height.to_be_bytes());
+    built.bytes[size + 2..size + 4].copy_from_slice(&width.to_be_bytes());
+    built.bytes
+}
+
 impl Jpeg {
     pub fn new(index: usize) -> Self {
         Self { index, data: 200, thumbnail: false, comment: None, restarts: false, fill_bytes: false, scans: 1 }

@@ -10,6 +10,7 @@ pub mod launch;
 pub mod namespace;
 pub mod outcome;
 pub mod pictures;
+pub mod pipe;
 pub mod pipeline;
 pub mod plugin;
 pub mod process;

@@ -22,6 +22,10 @@ pub fn heads_are_read_as_httparse_does(bytes: &[u8]) {
     if !(100..1000).contains(&theirs.code.unwrap_or_default()) || len > ResponseHead::MAX {
         return;
     }
+    // Where the blank line is missing, the first delimiter ends the head: no field's name begins like one.
+    if theirs.headers.iter().any(|field| field.name.starts_with("--")) {
+        return;
+    }
     let (head, ours) = ours.expect("a head").expect("a whole head");
     assert_eq!((Some(head.status()), ours), (theirs.code, len));
     for name in theirs.headers.iter().map(|field| field.name) {

@@ -6,6 +6,7 @@ pub mod client;
 pub mod http;
 pub mod jpeg;
 pub mod reader;
+pub mod server;
 pub mod writer;
 
 /// Cuts `bytes` into pieces of these sizes, over and over.
