@@ -7,21 +7,30 @@
 #![deny(unsafe_code)]
 
 #[deny(missing_docs)]
+#[forbid(unsafe_code)]
 pub mod client;
 #[deny(missing_docs)]
+#[forbid(unsafe_code)]
 pub mod fanout;
 #[deny(missing_docs)]
+#[forbid(unsafe_code)]
 pub mod http;
 #[deny(missing_docs)]
+#[forbid(unsafe_code)]
 pub mod jpeg;
 #[deny(missing_docs)]
+#[forbid(unsafe_code)]
 pub mod multipart;
+#[forbid(unsafe_code)]
 mod runtime;
 #[deny(missing_docs)]
 pub mod server;
 mod sink;
+#[forbid(unsafe_code)]
 mod source;
+#[forbid(unsafe_code)]
 mod sync;
+#[forbid(unsafe_code)]
 mod unix_time;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
