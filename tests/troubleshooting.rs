@@ -80,30 +80,57 @@ fn refusals() {
     house.sees("which is no stream of pictures", &format!("{page} ! fakesink"));
 }
 
-/// Each level says more, no picture is louder than level 6, and nobody reads a password.
+/// A life of both elements, in a relay: each level says more, no picture is louder than level 6, and nobody reads a
+/// password.
 #[test]
 fn what_is_logged() {
     let house = House::new();
-    let _server = house.server("user-id=me user-pw=hush");
-    for (level, lines) in [(4, ["connected to", "the stream has", "came", "left"].as_slice()), (6, &["picture of"])] {
+    for level in [4, 6] {
+        let server = house.server("user-id=me user-pw=hush");
         let log = house.folder.path(&format!("{level}.txt"));
-        let debug = format!("mjpegserversink:{level},mjpegclientsrc:{level}");
+        let debug = format!("mjpeg*:{level}");
         let variables = [("GST_DEBUG", debug.as_str()), ("GST_DEBUG_FILE", &log), ("GST_DEBUG_NO_COLOR", "1")];
-        let relay = house.start(&variables, &format!("{READER} ! mjpegserversink port=8081"));
+        let count = |line: &str| fs::read_to_string(&log).unwrap_or_default().matches(line).count();
+        let relay =
+            format!("{READER}?token=hush ! mjpegserversink port=8081 user-id=me user-pw=hush timeout=500000000");
+        let relay = house.start(&variables, &relay);
         wait_until("the relay", || house.code("http://127.0.0.1:8081/health") == "200");
-        let watch = READER.replace("8080", "8081");
-        house.sees("", &format!("{watch} num-buffers=3 ! fakesink"));
-        wait_until("the lines", || {
-            let log = fs::read_to_string(&log).unwrap_or_default();
-            lines.iter().all(|line| log.contains(line))
-        });
-        drop(relay);
+        house.sees("", &format!("{} num-buffers=3 ! fakesink", READER.replace("8080", "8081")));
+        assert_eq!(house.code("http://127.0.0.1:8081/stream?token=hush"), "401");
+        let _slow = house.slow_viewer("http://me:hush@127.0.0.1:8081/stream");
+        wait_until("the slow viewer has gone", || count("left: stalled, after") == 1);
+        drop(server);
+        wait_until("the loss", || count("lost: ") > 0);
+        let _server = house.server("user-id=me user-pw=hush");
+        wait_until("the return", || count("connected to") == 2);
+        house.interrupt(&relay);
+        wait_until("the end", || count("stopped: ") == 2);
         let log = fs::read_to_string(&log).expect("it was there");
+        for line in LIFE {
+            assert!(log.contains(line), "no \"{line}\" in {log}");
+            assert!(TEXT.contains(line), "docs/troubleshooting.md does not have \"{line}\"");
+        }
         assert!(!log.contains("hush"), "{log}");
         assert_eq!(log.contains("picture of"), level == 6, "{log}");
-        assert!(level == 6 || log.lines().count() < 30, "{log}");
+        assert!(level == 6 || log.lines().count() < 40, "{log}");
     }
 }
+
+const LIFE: &[&str] = &[
+    "listening on 127.0.0.1:",
+    "the pipeline is live, pictures leave on arrival",
+    "pictures are ",
+    " came, layout standard; ",
+    "left: closed",
+    "left: stalled, after ",
+    " asked for /stream: 401, this camera wants ",
+    " pictures came, 0 damaged; viewers had ",
+    "asks for http://",
+    "connected to ",
+    "the stream has the delimiter \"--frame\", right lengths",
+    "lost: the server closed the stream; attempt 1 in ",
+    " skipped, ",
+];
 
 /// The state of both elements, and no password.
 #[test]
@@ -180,6 +207,25 @@ impl House {
         assert!(printed.contains(words), "{pipeline} prints: {printed}");
         assert!(TEXT.contains(words), "docs/troubleshooting.md does not have \"{words}\"");
         assert_ne!(output.status.code(), Some(124), "{pipeline} does not end: {printed}");
+    }
+
+    /// A viewer that takes no more after a little.
+    #[track_caller]
+    fn slow_viewer(&self, url: &str) -> Process {
+        Process::start(self.network.command("curl").args([
+            "--silent",
+            "--limit-rate",
+            "1k",
+            "--output",
+            "/dev/null",
+            url,
+        ]))
+    }
+
+    /// Ends a pipeline as Ctrl-C does.
+    #[track_caller]
+    fn interrupt(&self, pipeline: &Process) {
+        self.network.run("kill", &["-INT", &pipeline.id().to_string()]);
     }
 
     /// The status of an answer, 000 for none.

@@ -20,7 +20,10 @@ mod retry;
 mod session;
 mod tls;
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use gio::prelude::*;
 
@@ -86,6 +89,21 @@ pub struct Framing {
     pub lengths: Lengths,
     /// Whether it comes in chunks.
     pub chunked: bool,
+}
+
+impl fmt::Display for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.delimiter {
+            Some(delimiter) => write!(f, "the delimiter {delimiter:?}")?,
+            None => f.write_str("no delimiter")?,
+        }
+        f.write_str(match self.lengths {
+            Lengths::Unproven => ", no lengths to go by",
+            Lengths::Right => ", right lengths",
+            Lengths::Wrong => ", wrong lengths",
+        })?;
+        f.write_str(if self.chunked { ", chunks" } else { "" })
+    }
 }
 
 /// Whom the client tells what happens. All calls come from the thread of [`run`].

@@ -59,7 +59,7 @@ pub use mount::{Mount, MountError};
 pub use socket::Remote;
 pub use tls::{Spoken, TlsError, TlsFiles};
 pub use unix::UnixError;
-pub use viewers::{Event, Observer, Reason, Served, Viewer, ViewerFigures, Viewers};
+pub use viewers::{Event, Observer, Reason, Refusal, Served, Viewer, ViewerFigures, Viewers};
 
 use self::{running::Running, tls::Tls};
 use crate::sync::lock;

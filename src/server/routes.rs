@@ -1,6 +1,6 @@
 //! What is served where.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use hyper::{
@@ -22,6 +22,7 @@ use super::{
     running::Shared,
     snapshot, status,
     stream::{Body, Stream},
+    viewers::Refusal,
     wishes::Wishes,
 };
 use crate::multipart::{Layout, Writer};
@@ -33,6 +34,14 @@ pub(super) async fn answer(
     peer: &Arc<Connection>,
 ) -> Result<Response<Body>, Infallible> {
     let mut response = respond(&request, &shared, peer).await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        let why = match response.body() {
+            Body::Bytes(text) => String::from_utf8_lossy(text),
+            Body::Stream(_) => Cow::default(),
+        };
+        let (status, path) = (response.status().as_u16(), request.uri().path());
+        shared.tell_refusal(Refusal { peer: peer.peer(), asked: Some((path, status)), why: why.trim_end() });
+    }
     if let Some(origin) = &shared.allow_origin {
         origin.allow(&request, response.headers_mut());
     }

@@ -19,7 +19,7 @@ use super::{
     names::Names,
     tasks::Tasks,
     tls::{self, Tls},
-    viewers::{Reason, STANDS_STILL},
+    viewers::{Full, Reason, Refusal, STANDS_STILL},
 };
 use crate::{runtime, sync::lock};
 
@@ -117,8 +117,13 @@ async fn accept(listener: Listener, shared: &Arc<Shared>, mut stopping: watch::R
             Ok((stream, peer)) => {
                 pause = Duration::ZERO;
                 // Without a place the connection is closed at once.
-                if let Ok(place) = shared.connections.connect(peer) {
-                    shared.tasks.spawn(connection::serve(stream, place, shared.clone(), stopping.clone()));
+                match shared.connections.connect(peer) {
+                    Ok(place) => {
+                        shared.tasks.spawn(connection::serve(stream, place, shared.clone(), stopping.clone()));
+                    }
+                    Err(Full) => {
+                        shared.tell_refusal(Refusal { peer, asked: None, why: "all places for connections are taken" })
+                    }
                 }
             }
             // One failed accept never ends anything: a peer gave up, or descriptors ran out for now.
@@ -154,6 +159,14 @@ impl Shared {
                 let trouble = format!("{error}; the certificate in use stays, until the files are right");
                 self.cameras.all().iter().for_each(|(_, camera)| camera.viewers.tell_trouble(&trouble));
             }
+        }
+    }
+
+    /// Tells the camera that was asked for, or else the first one, of what was refused.
+    pub(super) fn tell_refusal(&self, refusal: Refusal<'_>) {
+        let asked = refusal.asked.and_then(|(path, _)| self.cameras.find(path)).map(|found| found.camera);
+        if let Some(camera) = asked.or_else(|| self.cameras.all().into_iter().next().map(|(_, camera)| camera)) {
+            camera.viewers.tell_refusal(refusal);
         }
     }
 

@@ -39,8 +39,21 @@ pub enum Event<'a> {
     Added(&'a Viewer),
     /// A viewer has left.
     Removed(&'a Viewer, Reason),
+    /// Somebody did not get what was asked for.
+    Refused(Refusal<'a>),
     /// The server goes on, but somebody has to see to this.
     Trouble(&'a str),
+}
+
+/// What was not given, and to whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// Who asked.
+    pub peer: Remote,
+    /// The path, without its query, and the status of the answer; nothing where the connection was closed at once.
+    pub asked: Option<(&'a str, u16)>,
+    /// Why, in the words of the answer.
+    pub why: &'a str,
 }
 
 /// Told of each event, on a thread of the runtime: must not block.
@@ -149,7 +162,7 @@ impl Viewers {
     /// The figures of all viewers, in the order of their ids.
     pub fn figures(&self) -> Vec<ViewerFigures> {
         let viewers: Vec<_> = lock(&self.state).viewers.iter().map(|(_, viewer)| viewer.clone()).collect();
-        let mut figures: Vec<_> = viewers.iter().map(|viewer| viewer.figures(Instant::now())).collect();
+        let mut figures: Vec<_> = viewers.iter().map(|viewer| viewer.figures()).collect();
         figures.sort_by_key(|figures| figures.id);
         figures
     }
@@ -191,6 +204,11 @@ impl Viewers {
         (self.observer)(Event::Trouble(what));
     }
 
+    /// Says that somebody did not get what was asked for.
+    pub(super) fn tell_refusal(&self, refusal: Refusal<'_>) {
+        (self.observer)(Event::Refused(refusal));
+    }
+
     /// Sends those away that have taken no byte for so long.
     pub(super) fn leave(&self, stalled_for: Duration, reason: Reason) {
         let now = Instant::now();
@@ -216,16 +234,6 @@ impl Viewer {
         Self { id, layout, connection, pictures, skipped, bytes }
     }
 
-    /// Its number; no other viewer of this camera ever has the same.
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// Its address.
-    pub fn peer(&self) -> Remote {
-        self.connection.peer()
-    }
-
     /// Counts a picture handed out to it, and those before that it did not get.
     pub(super) fn count(&self, bytes: usize, skipped: u64) {
         self.pictures.fetch_add(1, Ordering::Relaxed);
@@ -233,7 +241,9 @@ impl Viewer {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    fn figures(&self, now: Instant) -> ViewerFigures {
+    /// How it gets on.
+    pub fn figures(&self) -> ViewerFigures {
+        let now = Instant::now();
         ViewerFigures {
             id: self.id,
             peer: self.connection.peer(),

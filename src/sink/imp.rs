@@ -15,7 +15,7 @@ use gst_base::{prelude::*, subclass::prelude::*};
 use super::{clock, settings::*, throttle, vfuncs, viewers};
 use crate::{
     fanout::Wait,
-    jpeg,
+    jpeg::{self, Header},
     multipart::Part,
     server::{Camera, Server},
     sync::lock,
@@ -48,6 +48,8 @@ struct Started {
     camera: Arc<Camera>,
     /// The buffer served in PAUSED, which comes again in PLAYING.
     prerolled: Option<gst::Buffer>,
+    /// What the last picture was like.
+    header: Option<Header>,
 }
 
 #[glib::object_subclass]
@@ -192,7 +194,7 @@ impl BaseSinkImpl for MjpegServerSink {
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
         let (address, url) = (server.address().clone(), server.url());
         gst::info!(CAT, imp = self, "listening on {address}, {url}");
-        *lock(&self.state) = State::Started(Started { server, camera, prerolled: None });
+        *lock(&self.state) = State::Started(Started { server, camera, prerolled: None, header: None });
         if config.secrets.is_open() && address.is_public() {
             gst::element_imp_warning!(
                 self,
@@ -209,7 +211,8 @@ impl BaseSinkImpl for MjpegServerSink {
         let State::Started(started) = std::mem::take(&mut *lock(&self.state)) else { return Ok(()) };
         started.camera.fanout.close();
         let aborted = started.server.stop(STOP_DEADLINE);
-        gst::info!(CAT, imp = self, "stopped, {aborted} connections were cut off");
+        let figures = viewers::summary(&started.camera.figures(Instant::now()));
+        gst::info!(CAT, imp = self, "stopped: {figures}; {aborted} connections were cut off");
         self.obj().notify(PROP_CURRENT_PORT);
         Ok(())
     }
@@ -288,10 +291,21 @@ impl MjpegServerSink {
         // memory that a camera with few buffers needs for its next picture.
         let part = Part::new(&whole.pieces(), captured, &camera.config.boundary);
         let header = whole.header();
-        gst::log!(CAT, imp = self, "picture of {} bytes, {}x{}", part.jpeg().len(), header.width, header.height);
+        if self.is_new(header) {
+            gst::info!(CAT, imp = self, "pictures are {}x{}", header.width, header.height);
+        }
+        gst::log!(CAT, imp = self, "picture of {} bytes for {} viewers", part.jpeg().len(), camera.viewers.count());
         camera.publish(part, header, captured.and_then(clock::age_of), Instant::now());
         if camera.viewers.count() == 0 {
             self.throttle(buffer);
+        }
+    }
+
+    /// Whether the last picture was another kind of picture.
+    fn is_new(&self, header: Header) -> bool {
+        match &mut *lock(&self.state) {
+            State::Started(started) => started.header.replace(header) != Some(header),
+            State::Stopped => false,
         }
     }
 
@@ -335,6 +349,7 @@ impl MjpegServerSink {
     /// Sends the last picture to all viewers and ends their streams; waits for them a little.
     fn end_series(&self) {
         let Some(camera) = self.camera() else { return };
+        gst::info!(CAT, imp = self, "the series ends, for {} viewers", camera.viewers.count());
         camera.fanout.end();
         if let Wait::TimedOut(left) = camera.fanout.wait_until_empty(EOS_DEADLINE) {
             gst::info!(CAT, imp = self, "{left} viewers have not taken the last picture");
@@ -346,7 +361,8 @@ impl MjpegServerSink {
         let live = self.obj().sink_pad().peer_query(&mut query) && query.result().0;
         self.upstream_live.store(live, Ordering::Relaxed);
         self.choose_timing();
-        gst::debug!(CAT, imp = self, "the pipeline is {}live", if live { "" } else { "not " });
+        let leave = if self.sends_on_arrival() { "on arrival" } else { "at their time" };
+        gst::info!(CAT, imp = self, "the pipeline is {}live, pictures leave {leave}", if live { "" } else { "not " });
     }
 
     fn choose_timing(&self) {

@@ -9,8 +9,8 @@ use std::{
 use glib::subclass::{Signal, prelude::*};
 use gst::prelude::*;
 
-use super::MjpegServerSink;
-use crate::server::{Camera, Event, Figures, Observer, Reason, ViewerFigures};
+use super::{MjpegServerSink, imp::CAT, settings::PROP_NUM_CLIENTS};
+use crate::server::{Camera, Event, Figures, Observer, Reason, Refusal, Served, ViewerFigures};
 
 const CLIENT_ADDED: &str = "client-added";
 const CLIENT_REMOVED: &str = "client-removed";
@@ -44,8 +44,8 @@ pub(super) fn signals() -> &'static [Signal] {
 
 /// What the element says of its viewers, as far as the server's thread has to tell.
 enum Told {
-    Added { id: u64, address: String },
-    Removed { id: u64, address: String, reason: Reason },
+    Added(ViewerFigures),
+    Removed(ViewerFigures, Reason),
     Trouble(String),
 }
 
@@ -66,27 +66,46 @@ pub(super) fn observer(element: glib::WeakRef<MjpegServerSink>) -> io::Result<Ob
     })?;
     Ok(Box::new(move |event| {
         let told = match event {
-            Event::Added(viewer) => Told::Added { id: viewer.id(), address: viewer.peer().to_string() },
-            Event::Removed(viewer, reason) => {
-                Told::Removed { id: viewer.id(), address: viewer.peer().to_string(), reason }
-            }
+            Event::Added(viewer) => Told::Added(viewer.figures()),
+            Event::Removed(viewer, reason) => Told::Removed(viewer.figures(), reason),
+            // At once: a storm of requests must not push out what viewers do, and it costs nothing where nobody reads it.
+            Event::Refused(refusal) => return log_refusal(&element, refusal),
             Event::Trouble(what) => Told::Trouble(what.to_owned()),
         };
         if tell.try_send(told).is_err() {
-            gst::warning!(super::imp::CAT, "a handler is too slow: {MOST_EVENTS} signals wait, one is left out");
+            gst::warning!(CAT, "a handler is too slow: {MOST_EVENTS} signals wait, one is left out");
         }
     }))
 }
 
+fn log_refusal(element: &glib::WeakRef<MjpegServerSink>, Refusal { peer, asked, why }: Refusal<'_>) {
+    if !CAT.above_threshold(gst::DebugLevel::Info) {
+        return;
+    }
+    let Some(element) = element.upgrade() else { return };
+    match asked {
+        Some((path, status)) => gst::info!(CAT, obj = element, "{peer} asked for {path}: {status}, {why}"),
+        None => gst::info!(CAT, obj = element, "{peer} was closed at once: {why}"),
+    }
+}
+
 fn emit(element: &MjpegServerSink, told: Told) {
     match told {
-        Told::Added { id, address } => {
-            gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} came");
+        Told::Added(ViewerFigures { id, peer, layout, .. }) => {
+            let count: u32 = element.property(PROP_NUM_CLIENTS);
+            gst::info!(CAT, obj = element, "viewer {id} from {peer} came, layout {layout}; {count} watch");
+            let address = peer.to_string();
             element.imp().unthrottle();
             element.emit_by_name::<()>(CLIENT_ADDED, &[&id, &address]);
         }
-        Told::Removed { id, address, reason } => {
-            gst::info!(super::imp::CAT, obj = element, "viewer {id} from {address} left: {reason}");
+        Told::Removed(ViewerFigures { id, peer, pictures, skipped, connected_for, .. }, reason) => {
+            let time = connected_for.as_secs_f64();
+            gst::info!(
+                CAT,
+                obj = element,
+                "viewer {id} from {peer} left: {reason}, after {time:.1} s, {pictures} pictures and {skipped} skipped"
+            );
+            let address = peer.to_string();
             element.emit_by_name::<()>(CLIENT_REMOVED, &[&id, &address, &reason.to_string()]);
         }
         Told::Trouble(what) => {
@@ -94,7 +113,13 @@ fn emit(element: &MjpegServerSink, told: Told) {
             return;
         }
     }
-    element.notify(super::settings::PROP_NUM_CLIENTS);
+    element.notify(PROP_NUM_CLIENTS);
+}
+
+/// The figures of the whole server for people.
+pub(super) fn summary(Figures { pictures, damaged, served, .. }: &Figures) -> String {
+    let Served { pictures: sent, skipped, .. } = served;
+    format!("{pictures} pictures came, {damaged} damaged; viewers had {sent}, {skipped} were skipped")
 }
 
 /// The figures of the whole server.
@@ -131,5 +156,5 @@ fn client(viewer: &ViewerFigures) -> gst::Structure {
         .build()
 }
 
-/// Signals that may wait for a handler. Chosen: more come only where a handler never returns; 100 bytes each.
+/// Signals that may wait for a handler. Chosen: more come only where a handler never returns; 200 bytes each.
 const MOST_EVENTS: usize = 4096;

@@ -162,6 +162,7 @@ impl BaseSrcImpl for MjpegClientSrc {
         let options = settings.options().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
         *lock(&self.output) = Output { timing: Timing::new(settings.timestamp_mode), ..Output::default() };
         self.latency.store(0, Ordering::Relaxed);
+        gst::info!(CAT, imp = self, "asks for {}", options.location);
 
         let capacity = usize::try_from(settings.max_queued_frames).unwrap_or(usize::MAX);
         let queue = Arc::new(Queue::new(settings.leaky_type, capacity));
@@ -195,6 +196,7 @@ impl BaseSrcImpl for MjpegClientSrc {
         if started.thread.join().is_err() {
             gst::error!(CAT, imp = self, "the reading thread has panicked");
         }
+        gst::info!(CAT, imp = self, "stopped: {}", started.stats.summary(started.queue.skipped()));
         Ok(())
     }
 
@@ -290,7 +292,8 @@ impl MjpegClientSrc {
             self.set_caps(frame.header)?;
         }
         self.reckon_latency(transfer + arrived.saturating_sub(pts));
-        gst::log!(CAT, imp = self, "picture of {} bytes, pts {pts}", frame.jpeg.len());
+        let gap = if discont { ", after a gap" } else { "" };
+        gst::log!(CAT, imp = self, "picture of {} bytes, pts {pts}{gap}", frame.jpeg.len());
 
         let capture_time = frame.timestamp.as_deref().and_then(unix_time::parse);
         let mut buffer = gst::Buffer::from_slice(frame.jpeg);

@@ -82,7 +82,7 @@ impl Receiver for ToElement {
     fn learnt(&self, framing: &Framing) {
         self.stats.update(|figures| figures.framing = framing.clone());
         if let Some(element) = self.element.upgrade() {
-            gst::info!(CAT, obj = element, "the stream has {framing:?}");
+            gst::info!(CAT, obj = element, "the stream has {framing}");
         }
     }
 
@@ -94,6 +94,7 @@ impl Receiver for ToElement {
             figures.connected = None;
         });
         let Some(element) = self.element.upgrade() else { return };
+        gst::info!(CAT, obj = element, "lost: {cause}; attempt {attempt} in {:.1} s", delay.as_secs_f64());
         let _ = element.post_message(message::reconnecting(&element, cause, attempt, delay));
         if lock(&self.warnings).is_due(attempt, Instant::now()) {
             gst::element_warning!(

@@ -37,6 +37,15 @@ impl Stats {
         change(&mut lock(&self.0));
     }
 
+    /// The figures for people; `skipped` is counted elsewhere.
+    pub(super) fn summary(&self, skipped: u64) -> String {
+        let Figures { frames, bytes, damaged, foreign, reconnects, .. } = &*lock(&self.0);
+        format!(
+            "{frames} pictures, {bytes} bytes; {skipped} skipped, {damaged} damaged, {foreign} foreign parts, \
+             {reconnects} reconnects"
+        )
+    }
+
     /// The figures as a structure; `skipped` is counted elsewhere.
     pub(super) fn structure(&self, skipped: u64, now: Instant) -> gst::Structure {
         let figures = lock(&self.0).clone();
