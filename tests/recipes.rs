@@ -1,11 +1,13 @@
-//! The lines of docs/recipes.md, docs/applications.md and the pages of the elements, each run by a shell exactly as it is printed there, in a network
-//! of its own.
+//! The lines of docs/recipes.md, docs/applications.md and the pages of the elements, each run by a shell exactly as it is
+//! printed there, in a network of its own.
 //!
 //! Stand-ins: `camera`, `esp32cam` and the RTSP server are programs in that network; `/dev/video0` is the path of a
 //! camera made of software (`tests/peers/fake_v4l2.c`), `libcamerasrc` is `videotestsrc`. VLC does not run as root, so it
-//! gets another name for the same user. Nothing else is replaced.
+//! gets another name for the same user. `fallbackswitch` is the one that these tests depend on, as cargo has built it.
+//! Nothing else is replaced.
 //!
-//! Debian packages besides the usual ones: gstreamer1.0-opencv, gstreamer1.0-rtsp, gir1.2-gst-rtsp-server-1.0, xvfb.
+//! Debian packages besides the usual ones: gstreamer1.0-plugins-base-apps, gstreamer1.0-opencv, gstreamer1.0-rtsp,
+//! gir1.2-gst-rtsp-server-1.0, xvfb.
 
 use std::{
     fs,
@@ -58,7 +60,8 @@ recipes! {
     rtsp_camera: "RTSP camera" => [Serves];
     several_cameras: "Several cameras on one port" => [ServesBelow(&["/door", "/yard"])];
     wall: "Wall" => [Serves];
-    watch: "Watch" => [Shows, Shows];
+    watch: "Watch" => [Shows, Shows, Shows];
+    what_a_camera_sends: "What a camera sends" => [Says("Live: yes")];
     esp32: "ESP32" => [Serves];
     one_picture: "One picture" => [Makes("now.jpg", 1), Makes("now.jpg", 1)];
     time_lapse: "Time lapse" => [Records("lapse-00001.jpg", 1), Makes("lapse.mp4", 2)];
@@ -71,9 +74,10 @@ recipes! {
     recording_to_matroska: "Recording to Matroska" => [Records("film.mkv", 5)];
     recording_to_mp4: "Recording to MP4" => [Records("film.mp4", 5), Records("film.mov", 5)];
     files_of_ten_minutes: "Files of ten minutes" => [Records("film-00.mkv", 5)];
-    recording_while_serving: "Recording while serving" => [Records("film.mkv", 2)];
-    hls: "HLS" => [Records("segment00000.ts", 5)];
+    recording_while_serving: "Recording while serving" => [Records("film.mkv", 2), Records("film.mp4", 2)];
+    hls: "HLS" => [Lists("segment00001.ts", "playlist.m3u8", 15)];
     rtsp: "RTSP" => [Reaches("recorded")];
+    while_it_is_away: "Picture while the camera is away" => [Serves];
     webm: "WebM" => [Records("film.webm", 5)];
     ffmpeg: "ffmpeg" => [Makes("film.mkv", 10), Shows, Serves];
     mpv: "mpv" => [Shows];
@@ -96,6 +100,8 @@ enum Does {
     Makes(&'static str, u64),
     /// The same, but Ctrl-C ends it.
     Records(&'static str, u64),
+    /// It has written a piece; when Ctrl-C has ended it, ffmpeg finds as many pictures in the list of all pieces.
+    Lists(&'static str, &'static str, u64),
     /// It prints this.
     Says(&'static str),
     /// The RTSP server prints this.
@@ -117,7 +123,7 @@ fn cook(heading: &str, all: &[Does]) {
             thread::sleep(Duration::from_millis(50));
         }
         run.end();
-        if let Records(file, frames) = does {
+        if let Records(file, frames) | Lists(_, file, frames) = does {
             assert!(kitchen.frames(file) >= *frames, "{} in {file}: {block}\n{}", kitchen.frames(file), run.output());
         }
     }
@@ -156,6 +162,7 @@ impl Kitchen {
     #[track_caller]
     fn new() -> Self {
         init();
+        plugin::give_from_cargo("fallbackswitch");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("recipe-{:?}", thread::current().id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("the target folder can be written to");
@@ -202,7 +209,9 @@ impl Kitchen {
             Shows => is_white_somewhere(&self.display),
             Makes(file, frames) => !run.is_alive() && self.frames(file) >= *frames,
             // The shortest recording has some kilobytes by the time it has that many pictures.
-            Records(file, _) => fs::metadata(self.folder.join(file)).is_ok_and(|file| file.len() > 2000),
+            Records(file, _) | Lists(file, ..) => {
+                fs::metadata(self.folder.join(file)).is_ok_and(|file| file.len() > 2000)
+            }
             Says(text) => run.output().contains(text),
             Reaches(text) => self.rtsp.line() == *text,
         }

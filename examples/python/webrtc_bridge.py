@@ -13,6 +13,7 @@ Debian packages: python3-gst-1.0, gir1.2-gst-plugins-bad-1.0, gstreamer1.0-plugi
 
 import http.server
 import re
+import socket
 import sys
 import threading
 
@@ -29,7 +30,7 @@ PIPELINE = """mjpegclientsrc name=camera ! jpegdec ! videoconvert ! queue max-si
 
 PAGE = b"""<!DOCTYPE html>
 <title>Camera</title>
-<style>body { margin: 0; background: black } video { width: 100vw; height: 100vh }</style>
+<style>body { margin: 0; background: black } video { display: block; width: 100vw; height: 100vh; object-fit: fill }</style>
 <video autoplay muted playsinline></video>
 <script type="module">
 const peer = new RTCPeerConnection();
@@ -43,6 +44,7 @@ const request = { method: "POST", headers: { "Content-Type": "application/sdp" }
 const answer = await fetch("whep", request);
 if (answer.ok) {
     await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+    new EventSource(answer.headers.get("Location"));
 } else {
     document.body.append(await answer.text());
 }
@@ -72,15 +74,16 @@ class Viewer:
         try:
             self.answer = self._answer(offer)
         except Exception:
-            self._stop()
+            self.stop()
             raise
 
     def _answer(self, offer):
         _, sdp = GstSdp.SDPMessage.new_from_text(offer)
         offer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.OFFER, sdp)
         self._ask("set-remote-description", offer)
-        answer = self._ask("create-answer", None).get_value("answer")
-        self._ask("set-local-description", answer)
+        # The answer is a part of the reply: without that it is gone.
+        reply = self._ask("create-answer", None)
+        self._ask("set-local-description", reply.get_value("answer"))
         # Where it can be reached belongs to the answer.
         if not self._gathered.wait(LIMIT_S):
             raise TimeoutError("no address was found in time")
@@ -101,13 +104,13 @@ class Viewer:
         print(f"viewer: {state.value_nick}", flush=True)
         if state in (GstWebRTC.WebRTCPeerConnectionState.FAILED, GstWebRTC.WebRTCPeerConnectionState.CLOSED):
             # Not from a thread of the pipeline.
-            GLib.idle_add(self._stop)
+            GLib.idle_add(self.stop)
 
     def _error(self, _, message):
         print(message.parse_error()[0].message, file=sys.stderr)
-        self._stop()
+        self.stop()
 
-    def _stop(self):
+    def stop(self):
         # Also lets go of it: its handlers hold this viewer.
         pipeline, self._pipeline, self._peer = self._pipeline, None, None
         if pipeline is not None:
@@ -117,21 +120,48 @@ class Viewer:
 
 
 def handler(url):
+    viewers = {}
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            self._reply(200, "text/html", PAGE) if self.path == "/" else self.send_error(404)
+            if self.path == "/":
+                self._reply(200, "text/html", PAGE)
+            elif self.path in viewers:
+                self._wait_for_the_end(viewers.pop(self.path))
+            else:
+                self.send_error(404)
 
         def do_POST(self):
             offer = self.rfile.read(int(self.headers["Content-Length"])).decode()
             try:
-                self._reply(201, "application/sdp", Viewer(url, offer).answer.encode())
+                viewer = Viewer(url, offer)
             except (GLib.Error, ValueError, TimeoutError) as error:
                 self._reply(500, "text/plain", str(error).encode())
+                return
+            path = f"/whep/{id(viewer)}"
+            viewers[path] = viewer
+            self._reply(201, "application/sdp", viewer.answer.encode(), path)
 
-        def _reply(self, status, kind, body):
+        def _wait_for_the_end(self, viewer):
+            """The page holds this connection as long as it is there; webrtcbin does not miss a browser that is gone."""
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, LIMIT_S)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            try:
+                self.rfile.read(1)
+            except OSError:
+                pass
+            print("viewer: gone", flush=True)
+            GLib.idle_add(viewer.stop)
+
+        def _reply(self, status, kind, body, location=None):
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            if location:
+                self.send_header("Location", location)
             self.end_headers()
             self.wfile.write(body)
 
