@@ -14,6 +14,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -169,8 +170,14 @@ impl Kitchen {
         let network = Namespace::with_names(&["camera", "esp32cam"]);
         let mut x_server = Command::new("Xvfb");
         x_server.args("-displayfd 1 -nolisten tcp -screen 0 800x600x24".split(' ')).stderr(Stdio::null());
-        let mut x_server = Process::start(&mut x_server);
-        let display = format!(":{}", x_server.line());
+        let (x_server, display) = {
+            // Two that start at once and find what a dead one left may both take its number.
+            static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+            let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut started = Process::start(&mut x_server);
+            let display = format!(":{}", started.line());
+            (started, display)
+        };
         let mut rtsp = network.command("/usr/bin/python3");
         let rtsp = Process::start(rtsp.args(["tests/peers/rtsp_server.py", "554"]));
         let cameras = Process::start(plugin::give(network.command("bash").args(["-c", CAMERAS])));
