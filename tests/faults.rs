@@ -1,8 +1,8 @@
-//! What goes wrong on the way between a camera and who watches it: a link that goes down or is narrow, a host that is
-//! frozen, a name that leads elsewhere. The network is the test's own: hosts are namespaces on a bridge.
+//! What goes wrong on the way between a camera and who watches it: a link that goes down, is narrow or loses packets, a host
+//! that is frozen, a name that leads elsewhere. The network is the test's own: hosts are namespaces on a bridge.
 //! The figures of docs/reliability.md: `cargo test --test faults -- --nocapture`.
 //!
-//! Debian packages: iproute2 (ip, tc), util-linux (unshare, nsenter), procps.
+//! Debian packages: iproute2 (ip, tc), nftables, util-linux (unshare, nsenter), procps.
 
 use std::{
     fs,
@@ -55,8 +55,8 @@ fn pictures_are_fresh_again_two_seconds_after_a_link_is_back() {
 #[test]
 fn pictures_are_fresh_again_two_seconds_after_a_frozen_server_goes_on() {
     let wire = Wire::new();
-    // Few a second: what videotestsrc has missed it draws, all at once, when it goes on.
-    let camera = wire.camera(CAMERA, "ball", 5);
+    // Few a second, and small: what videotestsrc has missed it draws, all at once, when it goes on.
+    let camera = wire.camera(CAMERA, "snow", 5);
     let mut viewer = wire.viewer(CAMERA);
     viewer.expect_fresh();
     signal(&camera, "STOP");
@@ -92,16 +92,17 @@ fn over_a_narrow_link_pictures_are_few_but_not_old() {
     let mut there = wire.viewer(CAMERA);
     there.expect_fresh();
     let bytes = wire.curl(CAMERA, "/snapshot").expect("a picture").len();
-    for (rate, bits, count) in [("8mbit", 8e6, 60), ("500kbit", 5e5, 10)] {
+    for (rate, bits, count) in [("8mbit", 8e6, 60), ("500kbit", 5e5, 16)] {
         wire.narrow(CAMERA, rate);
         // Those that were under way before.
         (0..3).for_each(|_| drop(there.picture()));
         there.pictures_so_far();
         here.pictures_so_far();
         let ages = there.ages(count);
-        // The picture, the one before it, and as much again of what is lost in the full queue and sent again. With a
-        // queue of pictures the age would grow by a second in three. The oldest tells of the machine's other work too.
-        let bound = 3.0 * (bytes + 16 * 1024) as f64 * 8.0 / bits * 1000.0 + NORMAL;
+        // The picture, the one before it, and as much again, twice, of what is lost in the full queue and sent again (seen:
+        // three such shares on a machine with ten times the work it can do). With a queue of pictures the age would be
+        // eight of them in the middle. The oldest tells of the machine's other work too.
+        let bound = 4.0 * (bytes + 16 * 1024) as f64 * 8.0 / bits * 1000.0 + NORMAL;
         let gap = here.longest_gap(10);
         let rate_here = rate_of(&wire);
         println!(
@@ -113,6 +114,28 @@ fn over_a_narrow_link_pictures_are_few_but_not_old() {
         assert!(ages[count / 2] < bound, "{ages:?}");
         assert!(gap < BACK && rate_here > 10.0, "{gap:?}, {rate_here}");
     }
+}
+
+#[test]
+fn where_packets_are_lost_pictures_stay_fresh() {
+    let wire = Wire::new();
+    let _camera = wire.camera(CAMERA, "ball", 15);
+    let mut viewer = wire.viewer(CAMERA);
+    viewer.expect_fresh();
+    for percent in [1, 5] {
+        wire.lose(percent);
+        viewer.pictures_so_far();
+        let ages = viewer.ages(75);
+        let gap = viewer.longest_gap(15);
+        println!(
+            "{percent} packets of 100 lost: median {:.0} ms, oldest {:.0} ms old, longest gap {gap:?}",
+            ages[37], ages[74]
+        );
+        assert!(ages[37] < NORMAL && gap < BACK, "{ages:?}, {gap:?}");
+    }
+    wire.lose(0);
+    let back = viewer.fresh_after(Instant::now());
+    assert!(back < BACK, "{back:?}");
 }
 
 #[test]
@@ -175,6 +198,17 @@ impl Wire {
     fn narrow(&self, number: u8, rate: &str) {
         let limit = ["rate", rate, "burst", "16kb", "latency", "100ms"];
         self.host(number).run("tc", &[&["qdisc", "replace", "dev", "eth0", "root", "tbf"], &limit[..]].concat());
+    }
+
+    /// So many packets of a hundred that come to the viewer's host are lost from now on, at random.
+    #[track_caller]
+    fn lose(&self, percent: u8) {
+        let rules = format!(
+            "add table ip loss; flush table ip loss
+             add chain ip loss input {{ type filter hook input priority 0; }}
+             add rule ip loss input numgen random mod 100 < {percent} drop"
+        );
+        self.host(VIEWER).run("nft", &[&rules]);
     }
 
     #[track_caller]
