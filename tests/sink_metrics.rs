@@ -12,6 +12,19 @@ use serde_json::Value;
 
 mod common;
 
+/// Who is let in sees how the others get on, not who they are.
+#[test]
+fn figures_do_not_say_who_watches() {
+    let camera = Camera::live();
+    let viewer = Viewer::open(camera.address());
+    let own = viewer.stream().local_addr().expect("it is connected");
+    camera.wait_for_viewers(1);
+    for path in ["/status", "/metrics"] {
+        let figures = String::from_utf8(get(camera.address(), path).body).expect("text");
+        assert!(!figures.contains(&own.ip().to_string()), "{path}: {figures}");
+    }
+}
+
 #[test]
 fn prometheus_reads_the_figures_of_cameras_and_viewers() {
     let camera = Camera::new("is-live=true do-timestamp=true", "mount=/door").play();

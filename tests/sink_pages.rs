@@ -67,6 +67,15 @@ fn a_server_for_others_may_be_asked_by_any_name() {
     assert_eq!(ask(&camera, "GET", "/snapshot", "Host: camera.example.com\r\n").head.code(), 200);
 }
 
+/// A token in its address is told to nobody else.
+#[test]
+fn the_cameras_page_asks_nobody_else() {
+    let page = ask(&camera("token=T0ken"), "GET", "/?token=T0ken", "").body;
+    let page = String::from_utf8(page).expect("text");
+    assert!(page.contains("stream?token=T0ken"), "{page}");
+    assert!(!["://", "\"//", "'//"].iter().any(|elsewhere| page.contains(elsewhere)), "{page}");
+}
+
 #[test]
 fn chromium_shows_nothing_to_a_page_whose_name_leads_here() {
     let camera = camera("");
