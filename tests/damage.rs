@@ -38,6 +38,14 @@ const BROKEN: &[Damage] = &[
     ("a marker in its data that swallows the rest", |jpeg| with(jpeg, jpeg.data + 20, &[0xff, 0xc4, 0x30, 0])),
 ];
 
+/// The start is missing, where the head is there.
+const BEHEADED: &[Damage] = &[
+    ("no start of image", |jpeg| jpeg.bytes[2..].to_vec()),
+    ("a start of zeros", |jpeg| with(jpeg, 0, &[0; 20])),
+    ("another first byte", |jpeg| with(jpeg, 0, &[0xfe])),
+    ("no start, and cut in its data", |jpeg| jpeg.bytes[5..jpeg.data + 30].to_vec()),
+];
+
 fn with(jpeg: &Built, at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut spoilt = jpeg.bytes.clone();
     spoilt[at..at + bytes.len()].copy_from_slice(bytes);
@@ -94,6 +102,20 @@ fn a_broken_picture_costs_that_picture_alone() {
 fn no_thumbnail_of_a_damaged_picture_comes_out_where_a_delimiter_or_length_tells() {
     for damages in [CUT, BROKEN] {
         assert_costs_one(damages, &jpeg::Jpeg::new(99).data(300).thumbnail(), |row| !row.ends_are_guesses());
+    }
+}
+
+/// Seen from outside: the thumbnail of a picture whose start was missing, and no damage counted where there was none.
+#[test]
+fn a_picture_without_its_start_costs_that_picture_alone() {
+    let heads = |row: &Row| {
+        let starts =
+            [row.before, row.after].iter().any(|text| text.to_ascii_lowercase().windows(5).any(|it| it == b"/jpeg"));
+        // The last of them has no head.
+        starts && !row.ends_are_guesses() && row.before.ends_with(b"\n") && row.name != "empty parts"
+    };
+    for jpeg in [jpeg::Jpeg::new(99).data(300), jpeg::Jpeg::new(99).data(300).thumbnail()] {
+        assert_costs_one(BEHEADED, &jpeg, heads);
     }
 }
 

@@ -97,6 +97,12 @@ impl Head {
         essence.contains('/') && !neutral.iter().any(|word| essence.contains(word))
     }
 
+    /// Whether it says that the part is a JPEG.
+    pub(super) fn is_picture(&self) -> bool {
+        let content_type = self.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+        content_type.contains("jpeg") || content_type.contains("jpg")
+    }
+
     /// The value of `X-Timestamp`, as it stands there.
     pub(super) fn timestamp(&self) -> Option<&str> {
         self.timestamp.as_deref().filter(|text| text.len() <= MAX_TIMESTAMP)

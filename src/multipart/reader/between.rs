@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 use super::{Place, Reader, Skip, Start, Step};
 use crate::{
-    jpeg,
+    jpeg::{self, Damage},
     multipart::{
         delimiter::Delimiter,
         head::{Head, Line, begins_head},
@@ -16,6 +16,8 @@ pub(super) struct Between {
     head: Head,
     /// Bytes of the part's body so far, once its head is complete.
     body: Option<u64>,
+    /// Those of its lines that are not blank.
+    junk: usize,
     /// A delimiter came since the place was entered.
     delimited: bool,
     /// How far the current line was searched for its end and for the start of a picture.
@@ -38,7 +40,9 @@ impl Between {
         self.body = self.body.map(|body| body + count as u64);
     }
 
-    fn take(&mut self, line: &[u8], delimiter: &mut Delimiter) {
+    /// Takes a line. Whether it ends a part that called itself a picture and held something, but the start of none.
+    fn take(&mut self, line: &[u8], delimiter: &mut Delimiter) -> bool {
+        let lost = self.head.is_picture() && self.junk >= MIN_PICTURE;
         match Line::of(line) {
             Line::Blank if self.head.has_fields() && self.body.is_none() => self.body = Some(0),
             Line::Delimiter(text, glued) => {
@@ -47,16 +51,34 @@ impl Between {
                 if let Some(field) = glued {
                     self.head.field(field);
                 }
+                return lost;
             }
             // A head without a delimiter, straight after a part that had no picture.
             Line::Field(field) if self.body.is_some() && begins_head(field) => {
                 *self = Self { delimited: self.delimited, ..Self::default() };
                 self.head.field(field);
+                return lost;
             }
             Line::Field(field) if self.body.is_none() => self.head.field(field),
             Line::Folded(more) if self.body.is_none() => self.head.folded(more),
+            _ if self.body.is_some() => {
+                // Some cameras forget the line end before the delimiter.
+                if let Some(at) = delimiter.find_in(line).filter(|at| *at > 0) {
+                    self.junk += at;
+                    return self.take(&line[at..], delimiter);
+                }
+                self.junk += line.trim_ascii().len();
+            }
             Line::Blank | Line::Field(_) | Line::Folded(_) | Line::Other => {}
         }
+        false
+    }
+
+    /// What came before the picture that begins behind these bytes of a line.
+    fn start(self, line: &[u8]) -> Start {
+        let Self { head, body, junk, delimited, overlong, .. } = self;
+        let behind_junk = body.is_some() && (overlong || junk + line.trim_ascii().len() >= MIN_PICTURE);
+        Start { head, body: body.map_or(0, |body| body + line.len() as u64), behind_junk, delimited }
     }
 }
 
@@ -68,13 +90,14 @@ impl<S: Copy> Reader<S> {
             Landmark::LineFeed(at) => {
                 let whole = !std::mem::take(&mut between.overlong) && at <= MAX_LINE;
                 between.skip(at + 1);
-                if whole {
-                    between.take(&data[..at], &mut self.delimiter);
-                }
+                let lost = whole && between.take(&data[..at], &mut self.delimiter);
                 self.buffer.consume(at + 1);
                 if between.body == Some(0) && between.head.is_foreign() {
                     let head = std::mem::take(&mut between.head);
                     self.place = Place::Skip(Skip::foreign(head));
+                }
+                if lost {
+                    self.tell(Damage::NotJpeg);
                 }
             }
             Landmark::Picture(at) => {
@@ -82,10 +105,9 @@ impl<S: Copy> Reader<S> {
                     // What stands before a picture on its line may be a field whose line end is missing.
                     between.take(&data[..at], &mut self.delimiter);
                 }
-                let Between { head, body, delimited, .. } = std::mem::take(between);
-                let body = body.map_or(0, |body| body + at as u64);
+                let start = std::mem::take(between).start(&data[..at]);
                 self.buffer.consume(at);
-                self.enter_picture(Start { head, body, delimited }, stamp);
+                self.enter_picture(start, stamp);
             }
             Landmark::None(searched) => {
                 between.searched = searched;
@@ -120,6 +142,10 @@ fn landmark(data: &[u8], searched: usize) -> Landmark {
     }
     Landmark::None(data.len())
 }
+
+/// Bytes that can be what is left of a picture's start. Chosen: what stands before a thumbnail is longer; heartbeats, and
+/// what some boards send before each picture, are shorter.
+const MIN_PICTURE: usize = 16;
 
 /// Longest line kept between two pictures, in bytes. Chosen near Apache httpd's default for one field (8190), doubled.
 /// Too small loses what a chatty head says, too large is memory that each peer may hold.

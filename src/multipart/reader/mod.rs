@@ -48,6 +48,8 @@ pub struct Reader<S> {
     pads: bool,
     /// Length of the last picture: the next one is likely to be as long.
     last_len: usize,
+    /// The last picture stood at the beginning of its part, or nearly.
+    tidy: bool,
     /// Damaged pictures since the last whole one.
     damaged_in_a_row: usize,
     events: VecDeque<Event<S>>,
@@ -127,6 +129,7 @@ impl<S: Copy> Reader<S> {
             lengths: Lengths::default(),
             pads: false,
             last_len: 0,
+            tidy: false,
             damaged_in_a_row: 0,
             events: VecDeque::new(),
         }
@@ -217,7 +220,7 @@ impl<S: Copy> Reader<S> {
     fn enter_picture(&mut self, part: Start, stamp: S) {
         let length = part.head.length().and_then(|len| usize::try_from(len.checked_sub(part.body)?).ok());
         let length = length.filter(|len| *len <= self.limits.max_frame && *len > 0);
-        self.place = Place::Picture(Picture::new(part.head, length, part.delimited, stamp));
+        self.place = Place::Picture(Picture::new(part, length, stamp));
     }
 }
 
@@ -227,6 +230,8 @@ struct Start {
     head: Head,
     /// Bytes of its part before it.
     body: u64,
+    /// They are as many as a picture's start, and not all blanks.
+    behind_junk: bool,
     /// A delimiter stood there.
     delimited: bool,
 }

@@ -3,7 +3,7 @@
 
 use memchr::memmem;
 
-use super::{Event, Frame, Lengths, Place, Reader, Skip, Step};
+use super::{Event, Frame, Lengths, Place, Reader, Skip, Start, Step};
 use crate::{
     jpeg::{self, Damage, Header, Walk},
     multipart::{
@@ -19,6 +19,8 @@ pub(super) struct Picture<S> {
     length: Option<usize>,
     /// A delimiter came before it, so one is to be expected after it.
     delimited: bool,
+    /// It does not stand at the beginning of its part, nor nearly.
+    behind_junk: bool,
     walk: Walk,
     /// How far the bytes that its length announces after its end were searched for a delimiter.
     searched: usize,
@@ -54,8 +56,9 @@ enum Resume {
 }
 
 impl<S: Copy> Picture<S> {
-    pub(super) fn new(head: Head, length: Option<usize>, delimited: bool, stamp: S) -> Self {
-        Self { head, length, delimited, walk: Walk::new(), searched: 0, stamp, settling: None }
+    pub(super) fn new(start: Start, length: Option<usize>, stamp: S) -> Self {
+        let Start { head, delimited, behind_junk, .. } = start;
+        Self { head, length, delimited, behind_junk, walk: Walk::new(), searched: 0, stamp, settling: None }
     }
 
     pub(super) fn is_settling(&self) -> bool {
@@ -159,6 +162,14 @@ impl<S: Copy> Reader<S> {
         if picture.length == Some(end) {
             return Verdict::Whole(whole(end, Lengths::Right));
         }
+        if picture.behind_junk && self.tidy {
+            // Where pictures begin their parts otherwise, this may be the thumbnail of one whose start is missing.
+            return match self.delimiter.follows(&self.buffer.data()[end..]) {
+                Found::Yes => Verdict::Whole(whole(end, self.lengths)),
+                Found::Unknown => Verdict::Settling(whole(end, self.lengths)),
+                Found::No => Verdict::Damaged(Damage::NotJpeg, Resume::After(2)),
+            };
+        }
         if !picture.walk.is_clean()
             && let Some(damaged) = self.strayed(end)
         {
@@ -261,6 +272,7 @@ impl<S: Copy> Reader<S> {
     fn give_out(&mut self, whole: Whole) {
         let Place::Picture(picture) = &mut self.place else { return };
         let Whole { len, header, lengths } = whole;
+        self.tidy = !picture.behind_junk;
         let timestamp = picture.head.timestamp().map(str::to_owned);
         let stamp = picture.stamp;
         let jpeg = self.buffer.take(len);
@@ -276,15 +288,23 @@ impl<S: Copy> Reader<S> {
         let Place::Picture(picture) = &self.place else { return };
         let delimited = picture.delimited;
         self.damaged_in_a_row += 1;
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(Event::Damaged(damage));
-        }
+        self.tidy &= damage != Damage::NotJpeg;
+        self.tell(damage);
         match resume {
             Resume::After(count) if delimited => {
                 self.buffer.consume(count);
                 self.place = Place::Skip(Skip::lost());
             }
             Resume::At(count) | Resume::After(count) => self.enter_between(count),
+        }
+    }
+}
+
+impl<S> Reader<S> {
+    /// Tells that a picture was lost.
+    pub(super) fn tell(&mut self, damage: Damage) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(Event::Damaged(damage));
         }
     }
 }

@@ -230,3 +230,56 @@ fn filling_more_than_the_space_counts_as_filling_it() {
     reader.filled(usize::MAX, 0);
     assert_eq!(reader.next(), None);
 }
+
+/// A stream that puts a record before each picture and another behind it is one; in a stream whose pictures stood at the
+/// beginning so far, the first such one is taken for the thumbnail of a picture whose start is missing.
+#[test]
+fn what_stands_before_pictures_is_judged_by_what_stood_there_so_far() {
+    let with_records =
+        part("Content-Type: image/jpeg\r\n", &[b"record of the camera ", PICTURE, b" record\r\n"].concat());
+    let mut reader = reader();
+    for (stream, expected) in [
+        (&with_records, None),
+        (&with_records, None),
+        (&part("Content-Type: image/jpeg\r\n", PICTURE), None),
+        (&with_records, Some(Damage::NotJpeg)),
+        (&with_records, None),
+    ] {
+        reader.push(stream, 0);
+        let events = events(&mut reader);
+        let damage = events.iter().find_map(|event| if let Event::Damaged(it) = event { Some(*it) } else { None });
+        assert_eq!((events.len(), damage), (1, expected));
+    }
+}
+
+#[test]
+fn a_picture_behind_a_record_comes_out_where_a_delimiter_follows_or_nothing_does() {
+    let mut reader = reader();
+    let behind_record = part("Content-Type: image/jpeg\r\n", &[b"record of the camera ", PICTURE].concat());
+    reader.push(&part("Content-Type: image/jpeg\r\n", PICTURE), 0);
+    frame(&mut reader);
+    reader.push(&behind_record, 0);
+    assert!(reader.is_settling() && events(&mut reader).is_empty());
+    reader.idle(0);
+    frame(&mut reader);
+    reader.push(&part("Content-Type: image/jpeg\r\n", PICTURE), 0);
+    frame(&mut reader);
+    reader.push(&[&behind_record, b"\r\n--b\r\n".as_slice()].concat(), 0);
+    frame(&mut reader);
+}
+
+#[test]
+fn parts_that_hold_no_picture_are_damaged_where_they_call_themselves_one() {
+    for (content_type, body, damaged) in [
+        ("image/jpeg", "no signal from the sensor\r\n", true),
+        ("image/jpeg", "\r\n\r\n", false),
+        ("image/jpeg", "0\r\n", false),
+        ("application/octet-stream", "no signal from the sensor\r\n", false),
+    ] {
+        let mut reader = reader();
+        reader.push(&part(&format!("Content-Type: {content_type}\r\n"), body.as_bytes()), 0);
+        reader.push(b"--b\r\n", 0);
+        let expected: Vec<_> = damaged.then_some(Event::Damaged(Damage::NotJpeg)).into_iter().collect();
+        assert_eq!(events(&mut reader), expected, "{content_type}, {body:?}");
+    }
+}
