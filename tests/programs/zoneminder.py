@@ -37,7 +37,19 @@ LoadModule cgi_module modules/mod_cgi.so
 ScriptAlias /zm/cgi-bin /usr/lib/zoneminder/cgi-bin
 """
 # The names of the form's labels, and the columns behind them.
-COLUMNS = {"SourceType": "Type", "SourcePath": "Path", "CaptureWidth": "Width", "CaptureHeight": "Height"}
+COLUMNS = {
+    "SourceType": "Type",
+    "SourcePath": "Path",
+    "RemoteProtocol": "Protocol",
+    "RemoteMethod": "Method",
+    "RemoteHostName": "Host",
+    "RemoteHostPort": "Port",
+    "RemoteHostPath": "Path",
+    "CaptureWidth": "Width",
+    "CaptureHeight": "Height",
+}
+# What the form shows for these values.
+VALUES = {"HTTP": "http", "Simple": "simple", "HOST": "127.0.0.1"}
 
 
 class ZoneMinder(kit.TestCase):
@@ -73,8 +85,9 @@ class ZoneMinder(kit.TestCase):
     def add_monitor(self, entries):
         """What the form for a new monitor writes; the rest stays as the table has it."""
         labels = (self.root / "usr/share/zoneminder/www/lang/en_gb.php").read_text()
-        names = {label: name for name, label in re.findall(r"^ *'(\w+)' *=> '(.*)',", labels, re.MULTILINE)}
-        row = {COLUMNS[names[label]]: value for label, value in entries.items()}
+        names = re.findall(r"^ *'(\w+)' *=> '(.*)',", labels, re.MULTILINE)
+        columns = {label: COLUMNS[name] for name, label in names if name in COLUMNS}
+        row = {columns[label]: VALUES.get(value, value) for label, value in entries.items()}
         row |= {"Name": "door", "Function": "Monitor", "Colours": 4}
         values = ", ".join(f"{column}='{value}'" for column, value in row.items())
         self.sql(f"INSERT INTO zm.Monitors SET {values}").check_returncode()
@@ -87,9 +100,16 @@ class ZoneMinder(kit.TestCase):
         wait_until("Apache", lambda: kit.listens(port))
         return f"http://127.0.0.1:{port}/zm/cgi-bin/nph-zms?mode=jpeg&monitor=1&scale=100&maxfps=15"
 
-    def test_captures_and_serves(self):
+    def test_captures_with_ffmpeg_and_serves(self):
         camera = self.start(kit.Camera, RED)
-        self.add_monitor(fields(settings("ZoneMinder", camera.port)[0]))
+        self.assert_works(camera, fields(settings("ZoneMinder", camera.port)[0]))
+
+    def test_captures_by_itself_and_serves(self):
+        camera = self.start(kit.Camera, RED)
+        self.assert_works(camera, {**fields(settings("ZoneMinder", camera.port)[1]), "Port": str(camera.port)})
+
+    def assert_works(self, camera, entries):
+        self.add_monitor(entries)
         program = self.start(kit.Program, self.view("zmc", "-m", "1"), self.folder)
         wait_until("ZoneMinder to watch", lambda: camera.viewers() == 1, program)
         self.assert_shows(self.start(kit.Reader, self.serve()), camera)
