@@ -42,7 +42,7 @@ impl Between {
 
     /// Takes a line. Whether it ends a part that called itself a picture and held something, but the start of none.
     fn take(&mut self, line: &[u8], delimiter: &mut Delimiter) -> bool {
-        let lost = self.head.is_picture() && self.junk >= MIN_PICTURE;
+        let lost = self.junk >= MIN_PICTURE && self.head.is_picture();
         match Line::of(line) {
             Line::Blank if self.head.has_fields() && self.body.is_none() => self.body = Some(0),
             Line::Delimiter(text, glued) => {
