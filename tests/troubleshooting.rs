@@ -1,7 +1,11 @@
 //! docs/troubleshooting.md is true: each symptom is brought about with `gst-launch-1.0` in a network of its own, and what is
 //! printed stands in the text.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    io::Read as _,
+    process::{Command, Stdio},
+};
 
 use common::{folder::Folder, namespace::Namespace, pipeline::wait_until, plugin, process::Process};
 
@@ -78,6 +82,20 @@ fn refusals() {
     house.sees("answered 401 Unauthorized", &format!("{stranger} ! fakesink"));
     let page = READER.replace("/stream", "/");
     house.sees("which is no stream of pictures", &format!("{page} ! fakesink"));
+}
+
+#[test]
+fn players_that_buffer() {
+    let house = House::new();
+    let _server = house.server("");
+    let play = |url: &str, words: &str| {
+        let mut command = house.network.command("timeout");
+        command.args(["60", "gst-play-1.0", "--videosink=fakesink", url]).stdin(Stdio::null()).stderr(Stdio::null());
+        house.prints(plugin::give(&mut command), words)
+    };
+    assert!(play("http://127.0.0.1:8080/stream", "Buffering... "));
+    assert!(play("mjpeg+http://127.0.0.1:8080/stream", "Pipeline is live."));
+    assert!(TEXT.contains("`Buffering...`") && TEXT.contains("`mjpeg+http://`"));
 }
 
 /// A life of both elements, in a relay: each level says more, no picture is louder than level 6, and nobody reads a
@@ -207,6 +225,27 @@ impl House {
         assert!(printed.contains(words), "{pipeline} prints: {printed}");
         assert!(TEXT.contains(words), "docs/troubleshooting.md does not have \"{words}\"");
         assert_ne!(output.status.code(), Some(124), "{pipeline} does not end: {printed}");
+    }
+
+    /// Runs a program until it has printed these words; whether it did before its end.
+    #[track_caller]
+    fn prints(&self, command: &mut Command, words: &str) -> bool {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("nsenter is there");
+        let (mut printed, mut space) = (Vec::new(), [0; 4096]);
+        let mut stdout = child.stdout.take().expect("it was asked for");
+        let found = loop {
+            match stdout.read(&mut space).expect("it can be read") {
+                0 => break false,
+                count => printed.extend_from_slice(&space[..count]),
+            }
+            if String::from_utf8_lossy(&printed).contains(words) {
+                break true;
+            }
+        };
+        // timeout passes this on.
+        let _ = Command::new("kill").arg(child.id().to_string()).status();
+        child.wait().expect("it is ours");
+        found
     }
 
     /// A viewer that takes no more after a little.
