@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::{
     http2::{Http2, request},
-    pipe::{CONTINUATION, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE},
+    pipe::{CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE},
     pipeline::{numbered, pictures},
     secure::Secure,
 };
@@ -124,4 +124,28 @@ fn many_streams_guess_no_faster_than_one() {
     let right: Vec<_> = (0..10).map(|_| guesser.get("/status?token=t0ken")).collect();
     let is_crowded = |stream: &u32| guesser.until(*stream, |received| received.ended).body.starts_with(b"too many");
     assert!(right.iter().any(is_crowded), "each was looked at");
+}
+
+/// Nobody reads a body: its window is all that is taken of it, and the viewer has its pictures before its end, behind it,
+/// and whether or not trailers follow.
+#[test]
+fn bodies_and_trailers_of_requests_change_nothing() {
+    let secure = Secure::live("");
+    let mut client = secure.connect();
+    let stream = client.next();
+    client.send(HEADERS, END_HEADERS, stream, &request("GET", "/stream", &[("content-length", "65535")]));
+    secure.camera.wait_for_viewers(1);
+    for (length, n) in [16_384, 16_384, 16_384, 16_383].into_iter().zip(0..) {
+        client.send(DATA, 0, stream, &vec![b'x'; length]);
+        let picture = numbered(&pictures()[0], n);
+        secure.camera.push(&picture);
+        assert!(client.picture(stream) == picture, "piece {n}");
+    }
+    // A trailer is a field that nobody remembers, as those of a request are here.
+    client.send(HEADERS, END_STREAM | END_HEADERS, stream, b"\0\x01a\x01b");
+    let other = client.get("/stream");
+    secure.camera.wait_for_viewers(2);
+    secure.camera.push(&pictures()[1]);
+    assert!(client.picture(stream) == pictures()[1]);
+    let _first = client.picture(other);
 }
