@@ -61,7 +61,7 @@ fn right() -> Certificate {
 }
 
 fn expired() -> Certificate {
-    Certificate::new("IP:127.0.0.1", -1)
+    Certificate::expired("IP:127.0.0.1")
 }
 
 fn stream(index: usize) -> Script {

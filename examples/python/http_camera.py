@@ -61,8 +61,8 @@ class HttpCamera:
         if sample is None:
             self.isOpened()
             return False, None
-        layout = sample.get_caps().get_structure(0)
-        width, height = layout.get_value("width"), layout.get_value("height")
+        caps = sample.get_caps()
+        width, height = caps[0]["width"], caps[0]["height"]
         buffer = sample.get_buffer()
         mapped, view = buffer.map(Gst.MapFlags.READ)
         if not mapped:

@@ -17,7 +17,7 @@ pub struct Certificate {
 impl Certificate {
     /// For `subject` as openssl writes it ("IP:127.0.0.1", "DNS:camera"), from now on for that many days.
     #[track_caller]
-    pub fn new(subject: &str, days: i32) -> Self {
+    pub fn new(subject: &str, days: u32) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder =
@@ -25,11 +25,33 @@ impl Certificate {
         fs::create_dir_all(&folder).expect("the target folder can be written to");
         let certificate = Self { folder };
         let (file, key) = (certificate.file(), certificate.key());
-        let subject = format!("subjectAltName={subject}");
+        let (subject, days) = (format!("subjectAltName={subject}"), days.to_string());
         let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", &key];
-        openssl(&[&["req", "-x509", "-subj", "/CN=camera", "-addext", &subject, "-out", &file][..], &curve].concat());
-        // Only this one makes certificates that have expired.
-        openssl(&["x509", "-in", &file, "-signkey", &key, "-days", &days.to_string(), "-out", &file]);
+        let made = ["req", "-x509", "-subj", "/CN=camera", "-addext", &subject, "-days", &days, "-out", &file];
+        openssl(&[&made[..], &curve].concat());
+        certificate
+    }
+
+    /// One that was good for a day long ago.
+    #[track_caller]
+    pub fn expired(subject: &str) -> Self {
+        let certificate = Self::new(subject, 1);
+        let (file, key, authority) = (certificate.file(), certificate.key(), certificate.path("authority.cnf"));
+        let folder = certificate.folder.to_str().expect("the target folder's name is text");
+        // An authority is the one way to give both ends that openssl 3.0 and 3.5 know.
+        let settings = format!(
+            "[ca]\ndefault_ca = own\n\
+             [own]\ndatabase = {folder}/index\nnew_certs_dir = {folder}\nrand_serial = yes\ndefault_md = sha256\n\
+             policy = any\nx509_extensions = names\n\
+             [any]\ncommonName = supplied\n\
+             [names]\nsubjectAltName = {subject}\n"
+        );
+        fs::write(&authority, settings)
+            .and_then(|()| fs::write(certificate.path("index"), ""))
+            .expect("a folder of ours");
+        let made = ["ca", "-config", &authority, "-batch", "-notext", "-ss_cert", &file, "-cert", &file];
+        let validity = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"];
+        openssl(&[&made[..], &["-keyfile", &key, "-out", &file], &validity].concat());
         certificate
     }
 
