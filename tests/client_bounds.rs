@@ -103,6 +103,9 @@ fn endless_response_heads_are_given_up() {
     assert_bounded("a line", OK, b"x");
     assert_bounded("folded lines", OK, b" folded\r\n");
     assert_bounded("blank lines before the head", b"\r\n", b"\r\n");
+    // Neither HTTP nor the beginning of a stream without a head.
+    assert_bounded("lines with a blank before the head", b" \n", b" \n");
+    assert_bounded("form feeds before the head", b"\x0c", b"\x0c");
     assert_bounded("interim answers", b"", b"HTTP/1.1 100 Continue\r\n\r\n");
 }
 

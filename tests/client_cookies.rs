@@ -45,7 +45,7 @@ fn cookies_of_a_login_come_back_where_their_path_has_it() {
     let source = Source::playing(&server.url());
     assert_same(&source.frame(), &jpeg::picture(0), "the picture behind the login");
     let seen = [cookies(&server), cookies(&server), cookies(&server)];
-    assert_eq!(seen, [None, Some("a=1; b=2".into()), Some("c=3".into())]);
+    assert_eq!(seen, [None, Some("b=2; a=1".into()), Some("c=3".into())]);
 }
 
 #[test]

@@ -145,8 +145,8 @@ fn response_head(connection: &Connection, options: &Options) -> Result<(Response
             Err(error @ HeadError::NotHttp(_)) => match begins_as_stream(&bytes) {
                 // Without any head, as `multipartmux ! tcpserversink` sends.
                 Some(true) => return Ok((ResponseHead::absent(), bytes)),
-                None => {}
-                Some(false) => return Err(error.into()),
+                None if bytes.len() <= ResponseHead::MAX => {}
+                None | Some(false) => return Err(error.into()),
             },
         }
         bytes.extend_from_slice(more(connection, &mut space, options, &patience)?.ok_or(ClientError::Closed)?);
@@ -178,18 +178,20 @@ fn more<'a>(
 fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, ClientError> {
     let patience = patience(options);
     let mut space = [0; 1024];
+    let (mut data, mut coding, mut decoded) = (Vec::new(), Coding::new(&answer.head), 0);
     loop {
-        let (mut data, mut coding) = (Vec::new(), Coding::new(&answer.head));
         let look = |piece: &[u8]| {
             if data.len() < LOOKED_AT {
                 data.extend_from_slice(piece);
             }
         };
-        if coding.decode(&answer.body, look).is_err() || answer.body.len() > LOOKED_AT {
+        if coding.decode(&answer.body[decoded..], look).is_err() {
             return Ok(false);
         }
-        if let Some(begins) = begins_as_stream(&data) {
-            return Ok(begins);
+        decoded = answer.body.len();
+        match begins_as_stream(&data) {
+            None if data.len() < LOOKED_AT && decoded <= LOOKED_AT => {}
+            begins => return Ok(begins == Some(true)),
         }
         match more(&answer.connection, &mut space, options, &patience)? {
             Some(bytes) => answer.body.extend_from_slice(bytes),

@@ -1,6 +1,9 @@
 //! The cookies that servers set while we ask them.
 
-use std::time::{Duration, Instant};
+use std::{
+    cmp::Reverse,
+    time::{Duration, Instant},
+};
 
 use super::{Location, location::Origin};
 
@@ -56,7 +59,8 @@ impl Cookies {
         }
     }
 
-    /// The cookies for a request, each as `name=value`.
+    /// The cookies for a request, each as `name=value`. Those of longer paths come first (RFC 6265 5.4): of two with one name
+    /// servers take the first.
     pub(super) fn of<'a>(&'a self, location: &Location, now: Instant) -> impl Iterator<Item = (&'a str, &'a str)> {
         let (origin, path) = (location.origin(), location.path().to_owned());
         let counts = move |cookie: &&Cookie| {
@@ -64,7 +68,9 @@ impl Cookies {
                 && is_below(&path, &cookie.path)
                 && cookie.expires.is_none_or(|expires| now < expires)
         };
-        self.0.iter().filter(counts).map(|cookie| (cookie.name.as_str(), cookie.value.as_str()))
+        let mut cookies: Vec<_> = self.0.iter().filter(counts).collect();
+        cookies.sort_by_key(|cookie| Reverse(cookie.path.len()));
+        cookies.into_iter().map(|cookie| (cookie.name.as_str(), cookie.value.as_str()))
     }
 
     /// Forgets all: what a server wants to be told again, it says again.
@@ -174,6 +180,16 @@ mod tests {
         ] {
             assert_sent(&[field], from, to, cookies);
         }
+    }
+
+    #[test]
+    fn cookies_of_longer_paths_come_first() {
+        assert_sent(
+            &["a=1; Path=/", "a=2; Path=/cgi", "b=3; Path=/"],
+            "http://cam/",
+            "http://cam/cgi",
+            "a=2; a=1; b=3",
+        );
     }
 
     #[test]

@@ -120,6 +120,11 @@ impl Chunked {
                                 }
                             }
                         }
+                        // One line of a preamble may look like a length; what is lost with it is a picture.
+                        (Err(_), None) if !self.announced => {
+                            data(&[*first]);
+                            State::AsItIs
+                        }
                         (state, None) => state?,
                     };
                 }
@@ -266,6 +271,15 @@ mod tests {
             let kept = chunked.first.as_deref().filter(|_| !chunked.is_needless()).unwrap_or_default();
             assert_eq!((goes_on, [&body, kept].concat()), (Ok(true), stream.as_bytes().to_vec()));
         }
+    }
+
+    #[test]
+    fn a_first_line_that_only_looks_like_a_length_costs_little() {
+        let stream = [b"bad\r\n".to_vec(), b"--frame\r\n".repeat(500)].concat();
+        let (mut chunked, mut body) = (Chunked::unannounced(), Vec::new());
+        let goes_on = chunked.decode(&stream, |data| body.extend_from_slice(data));
+        assert_eq!((goes_on, chunked.is_needless()), (Ok(true), true));
+        assert!(body.len() + 10 > stream.len(), "{} of {} bytes", body.len(), stream.len());
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("mjpegclientsrc", gst::DebugColorFlags::empty(), Some("JPEG over HTTP client"))
 });
 
-/// Order of locking: no two are held together.
+/// Order of locking: `unlocking` is held while `state` is asked for the queue and the queue is told, so that no other thread's
+/// unlock comes between a decision and what follows from it. No other two are held together.
 #[derive(Default)]
 pub struct MjpegClientSrc {
     settings: Mutex<Settings>,
@@ -220,7 +221,8 @@ impl BaseSrcImpl for MjpegClientSrc {
     }
 
     fn unlock(&self) -> Result<(), gst::ErrorMessage> {
-        if lock(&self.unlocking).unlock(thread::current().id())
+        let mut unlocking = lock(&self.unlocking);
+        if unlocking.unlock(thread::current().id())
             && let Some(queue) = self.queue()
         {
             queue.flush(true);
@@ -229,7 +231,8 @@ impl BaseSrcImpl for MjpegClientSrc {
     }
 
     fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
-        if lock(&self.unlocking).unlock_stop(thread::current().id())
+        let mut unlocking = lock(&self.unlocking);
+        if unlocking.unlock_stop(thread::current().id())
             && let Some(queue) = self.queue()
         {
             queue.flush(false);
