@@ -1,5 +1,7 @@
 //! Where a stream is.
 
+use std::net::Ipv6Addr;
+
 use glib::UriFlags;
 
 use super::Credentials;
@@ -75,9 +77,10 @@ impl Location {
         };
         // What a percent sign hides there would end the host, or a line of the request.
         let odd = |c: char| c.is_control() || c.is_whitespace() || "/?#@\\".contains(c);
-        // One that is left stands before the zone of an IPv6 address only.
-        let odd_percent = |host: &str| host.contains('%') && !host.contains(':');
-        let host = uri.host().filter(|host| !host.is_empty() && !host.contains(odd) && !odd_percent(host));
+        // One that is left stands before the zone of an IPv6 address only, as colons stand in such addresses only.
+        let is_v6 = |host: &str| host.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+        let odd_sign = |host: &str| host.contains(['%', ':']) && !is_v6(host);
+        let host = uri.host().filter(|host| !host.is_empty() && !host.contains(odd) && !odd_sign(host));
         let host = host.ok_or_else(|| LocationError::NoHost { location: without_secrets(text) })?;
         // With SCHEME_NORMALIZE the default port of the scheme is filled in.
         let port = u16::try_from(uri.port()).unwrap_or(if tls { 443 } else { 80 });
@@ -264,6 +267,7 @@ mod tests {
         assert!(matches!(Location::parse("http:///stream"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%0d%0aX/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%%44/"), Err(LocationError::NoHost { .. })));
+        assert!(matches!(Location::parse("http://cam%%%3a/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam;x%%44a/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%2fx/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam:99999/"), Err(LocationError::NoUrl { .. })));

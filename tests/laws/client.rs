@@ -24,10 +24,17 @@ pub fn locations_are_their_urls(text: &str) {
     let shown = location.url();
     assert!(!shown.contains(|c: char| c.is_control() || c == ' '), "{shown:?} would end its place in the request");
     let again = Location::parse(&shown).unwrap_or_else(|error| panic!("{shown:?}: {error}"));
-    assert_eq!(again.url(), shown);
+    // Of percent signs that hide nothing GLib may make some that do (`%%44a` is `%Da`), which it reads otherwise then.
+    assert!(again.url() == shown || hides_nothing(text), "{shown:?} is {:?}", again.url());
     assert_eq!(again.credentials(), None, "{shown:?} shows a user");
     let query = shown.split_once('?').map_or("", |(_, query)| query);
     assert!(query.is_empty() || location.to_string().ends_with("?…"), "{location} shows a query");
+}
+
+/// Whether a percent sign has no two hexadecimal digits behind it.
+fn hides_nothing(text: &str) -> bool {
+    let hides = |after: &str| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    text.split('%').skip(1).any(|after| !hides(after))
 }
 
 /// A redirection leads to a location that holds by the law above, and takes no user along.
