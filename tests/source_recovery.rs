@@ -2,12 +2,16 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::{
     jpeg,
+    pipeline::{Camera, numbered, pictures},
+    process::port_to_close,
     script_server::{Script, ScriptServer, Step, answer, chunk, head, part, send},
     source::{Source, assert_same, bytes},
 };
-use gst::ResourceError;
+use gst::{ResourceError, prelude::*};
 
 /// Plays a picture, loses the stream by what `end` does, and plays the next picture.
 #[track_caller]
@@ -242,4 +246,31 @@ fn a_password_that_is_refused_later_is_not_tried_again_soon() {
     let delays: Vec<gst::ClockTime> = (0..3).filter_map(|_| source.change().get("delay").ok()).collect();
     assert!(delays[0] < gst::ClockTime::SECOND, "{delays:?}");
     assert!(delays[1] >= gst::ClockTime::from_seconds(30), "{delays:?}");
+}
+
+/// Not where other tests start programs: those hold what is open here for a moment, the listening socket too.
+#[test]
+fn pictures_come_again_each_time_a_closed_port_is_open_again() {
+    const TIMES: u32 = 50;
+    let port = port_to_close();
+    let camera = Camera::new("is-live=true do-timestamp=true", "");
+    camera.sink.set_property("port", i32::from(port));
+    camera.set_state(gst::State::Playing);
+    camera.push(&numbered(&pictures()[0], 0));
+    let source = Source::new(&format!("http://127.0.0.1:{port}/stream")).hasty().play();
+    source.frame();
+    let mut longest = Duration::ZERO;
+    for n in 1..=TIMES {
+        camera.set_state(gst::State::Null);
+        while source.change().get("state") != Ok("reconnecting") {}
+        while source.sink.try_pull_sample(gst::ClockTime::ZERO).is_some() {}
+        let start = Instant::now();
+        camera.set_state(gst::State::Playing);
+        let picture = numbered(&pictures()[0], n);
+        camera.push(&picture);
+        assert!(source.frame() == picture, "round {n}");
+        longest = longest.max(start.elapsed());
+    }
+    println!("port closed and opened {TIMES} times: a picture at most {longest:?} after it was opened");
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
 }

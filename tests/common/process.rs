@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     process::{Child, ChildStdin, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 use super::pipeline::wait_until;
@@ -67,6 +68,16 @@ impl Drop for Process {
 /// A port that was free a moment ago, for programs that cannot choose one.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// A port that was free a moment ago, and that no connection is given while nobody listens: a client that asks there again
+/// and again would end up connected to itself, and keep it.
+pub fn port_to_close() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    // Linux gives connections those from 32768 on, unless told otherwise.
+    let first = 20_000 + u16::try_from(std::process::id() % 8_000).expect("it is small");
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (first..32_000).skip(TAKEN.fetch_add(16, Ordering::Relaxed).into()).find(is_free).expect("a free port")
 }
 
 /// Waits until somebody listens on the port, without connecting to it: ffmpeg takes one connection only.
