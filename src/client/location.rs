@@ -78,7 +78,11 @@ impl Location {
         // What a percent sign hides there would end the host, or a line of the request.
         let odd = |c: char| c.is_control() || c.is_whitespace() || "/?#@\\".contains(c);
         // One that is left stands before the zone of an IPv6 address only, as colons stand in such addresses only.
-        let is_v6 = |host: &str| host.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+        let is_v6 = |host: &str| {
+            let (address, zone) = host.split_once('%').unwrap_or((host, ""));
+            let in_zone = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+            address.parse::<Ipv6Addr>().is_ok() && zone.bytes().all(in_zone)
+        };
         let odd_sign = |host: &str| host.contains(['%', ':']) && !is_v6(host);
         let host = uri.host().filter(|host| !host.is_empty() && !host.contains(odd) && !odd_sign(host));
         let host = host.ok_or_else(|| LocationError::NoHost { location: without_secrets(text) })?;
@@ -267,6 +271,7 @@ mod tests {
         assert!(matches!(Location::parse("http:///stream"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%0d%0aX/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%%44/"), Err(LocationError::NoHost { .. })));
+        assert!(matches!(Location::parse("http://[::1%25%25a]/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%%%3a/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam;x%%44a/"), Err(LocationError::NoHost { .. })));
         assert!(matches!(Location::parse("http://cam%2fx/"), Err(LocationError::NoHost { .. })));
