@@ -109,7 +109,7 @@ impl Address {
 
     /// Whether other machines may reach it.
     pub fn is_public(&self) -> bool {
-        matches!(self, Self::Tcp(address) if !address.ip().is_loopback())
+        matches!(self, Self::Tcp(address) if !address.ip().to_canonical().is_loopback())
     }
 
     /// How a program on this machine asks for this path, which begins with a slash. For a Unix socket that is how

@@ -30,7 +30,7 @@ impl Names {
     /// find the certificate to be another's. A server that others reach anyway has names that we cannot know.
     pub(super) fn new(config: &Config, address: &Address) -> Option<Self> {
         let is_closed = config.tls.is_some() || !config.secrets.is_open();
-        let is_local = matches!(address, Address::Tcp(address) if address.ip().is_loopback());
+        let is_local = matches!(address, Address::Tcp(_)) && !address.is_public();
         let site = config.allow_origin.as_ref().map(|origin| origin.host());
         if is_closed || !is_local || site == Some(None) {
             return None;
@@ -173,6 +173,9 @@ mod tests {
         let open = config("127.0.0.1", "");
         assert!(Names::new(&open, &local()).is_some());
         assert!(Names::new(&open, &Address::Tcp(([0, 0, 0, 0], 8080).into())).is_none());
+        // An IPv4 address as IPv6 writes it.
+        let mapped = Address::Tcp("[::ffff:127.0.0.1]:8080".parse().expect("an address"));
+        assert!(Names::new(&open, &mapped).is_some() && !mapped.is_public());
         assert!(Names::new(&open, &Address::Unix("/run/camera.sock".into())).is_none());
         assert!(Names::new(&config("127.0.0.1", "*"), &local()).is_none());
         let token = Secrets { token: Some("t0ken".parse().expect("a token")), ..Secrets::default() };
