@@ -13,7 +13,10 @@ use gstmjpeghttp::{
     server::{Handler, Secrets, Spoken},
 };
 use laws::reader::events;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter},
+    time::{Duration, Instant},
+};
 
 /// Each picture that waits in the process beside the one under way is one that gets old. hyper alone has room for 400 kB
 /// of them, TLS for 64 kB, which stand in a buffer here as they would in TLS: what is written has not left before it is
@@ -44,6 +47,26 @@ fn the_last_answer_comes_whole_however_small_its_way_is() {
         let answer = pipe::run(ask(request.as_bytes(), &picture));
         assert!(answer.ends_with(last), "{} bytes to {request:?}", answer.len());
     }
+}
+
+/// Who talks is listened to for a while when it has been answered, so that it gets the answer.
+#[test]
+fn a_stop_does_not_wait_for_who_has_been_answered_and_talks() {
+    let waited = pipe::run(async {
+        let handler = Handler::new(Secrets::default(), None);
+        let (mut ours, theirs) = tokio::io::duplex(1024);
+        let visit = async {
+            ours.write_all(b"no request\r\n\r\nand more of it").await.expect("a pipe does not fail");
+            let answered = ours.read_to_end(&mut Vec::new()).await.expect("a pipe does not fail");
+            assert!(answered > 0);
+            pipe::settle().await;
+            handler.stop();
+            Instant::now()
+        };
+        let (stopped, ()) = tokio::join!(visit, handler.serve(theirs, Spoken::Http1));
+        stopped.elapsed()
+    });
+    assert_eq!(waited, Duration::ZERO);
 }
 
 /// Asks through a pipe of a few bytes, and what is answered until the server closes.

@@ -80,7 +80,11 @@ pub(super) async fn serve(
             pump::send(&mut link, &mut input, stream).await.ok()?;
             poll_fn(|cx| Pin::new(&mut link).poll_shutdown(cx)).await.ok()?;
         }
-        input.linger(&mut link).await;
+        tokio::select! {
+            () = input.linger(&mut link) => {}
+            // One that this has ended before it lingered has the time that the stop gives.
+            _ = stopping.changed() => {}
+        }
         Some(())
     };
     // Losing a connection is a viewer's own affair: that it was lost is of no use to anybody here.
