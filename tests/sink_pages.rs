@@ -1,7 +1,7 @@
 //! Pages of other sites in a viewer's browser: what they can show and what they can read, also where their own name leads
 //! to this machine (DNS rebinding).
 //!
-//! Debian package: chromium.
+//! Debian packages: chromium, curl, iproute2 (ip), util-linux (unshare, nsenter).
 
 use std::{
     io::Write as _,
@@ -11,7 +11,10 @@ use std::{
 use common::{
     folder::Folder,
     http::{Response, connect, read_response},
-    pipeline::{Camera, pictures},
+    namespace::Namespace,
+    pipeline::{Camera, pictures, wait_until},
+    plugin,
+    process::Process,
 };
 
 mod common;
@@ -52,6 +55,24 @@ fn a_site_that_may_read_is_a_name_of_the_server() {
     let camera = camera("allow-origin=https://home.example.org:8123");
     assert_eq!(ask(&camera, "GET", "/snapshot", "Host: home.example.org\r\n").head.code(), 200);
     assert_eq!(ask(&camera, "GET", "/snapshot", "Host: evil.example.com\r\n").head.code(), 421);
+}
+
+/// It is the second one's, too, which finds the server there.
+#[test]
+fn each_camera_of_a_port_gives_it_a_name() {
+    let (door, yard) = ("door.example.com", "yard.example.com");
+    let host = Namespace::with_names(&[door, yard]);
+    let branch = |name: &str, mount: &str| {
+        format!("videotestsrc is-live=true ! jpegenc ! mjpegserversink host={name} mount={mount}")
+    };
+    let pipeline = format!("-q {} {}", branch(door, "/door"), branch(yard, "/yard"));
+    let _cameras = Process::start(plugin::give(host.command("gst-launch-1.0").args(pipeline.split(' '))));
+    for url in [door, yard].map(|name| format!("http://{name}:8080/yard/snapshot")) {
+        wait_until(&url, || {
+            let picture = host.command("curl").args(["--silent", "--fail", "--max-time", "5", &url]).output();
+            picture.expect("scripts/setup test installs curl").stdout.starts_with(b"\xff\xd8")
+        });
+    }
 }
 
 #[test]

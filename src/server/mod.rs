@@ -259,7 +259,11 @@ fn join(server: &Running, config: &Config, mount: &Mount, camera: Arc<Camera>) -
     }
     let taken =
         |_| StartError::MountTaken { mount: mount.clone(), address: address(), endpoint: config.endpoint.clone() };
-    server.shared.cameras.add(mount.clone(), camera).map_err(taken)
+    server.shared.cameras.add(mount.clone(), camera).map_err(taken)?;
+    if let Some(names) = &server.shared.names {
+        names.learn(&config.endpoint);
+    }
+    Ok(())
 }
 
 impl Config {

@@ -4,7 +4,7 @@
 //! a server there for that site itself, and lets the page read what is served. The name in the request gives it away: it
 //! is one that a site on the Internet can have.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Mutex};
 
 use hyper::{
     Request,
@@ -12,11 +12,12 @@ use hyper::{
 };
 
 use super::{Address, Config, Endpoint};
+use crate::sync::lock;
 
 /// The names of a server that is for this machine only, and open to all on it.
 pub(super) struct Names {
     /// Those that the user has told us, in lower case.
-    told: Vec<String>,
+    told: Mutex<Vec<String>>,
 }
 
 /// Another name than those of the server.
@@ -35,11 +36,19 @@ impl Names {
         if is_closed || !is_local || site == Some(None) {
             return None;
         }
-        let own = match &config.endpoint {
-            Endpoint::Tcp { host, .. } => Some(host.as_str()),
-            Endpoint::Unix(_) | Endpoint::Passed(_) => None,
-        };
-        Some(Self { told: own.into_iter().chain(site.flatten()).map(str::to_ascii_lowercase).collect() })
+        let told = site.flatten().map(str::to_ascii_lowercase).into_iter().collect();
+        let names = Self { told: Mutex::new(told) };
+        names.learn(&config.endpoint);
+        Some(names)
+    }
+
+    /// Takes the name by which a camera has asked for the address; the server keeps it.
+    pub(super) fn learn(&self, endpoint: &Endpoint) {
+        let Endpoint::Tcp { host, .. } = endpoint else { return };
+        let mut told = lock(&self.told);
+        if !told.iter().any(|told| told.eq_ignore_ascii_case(host)) {
+            told.push(host.to_ascii_lowercase());
+        }
     }
 
     /// Whether all that the request calls the server are names of it. Programs may leave the name out, browsers never do.
@@ -56,7 +65,7 @@ impl Names {
 
     fn has(&self, host: &str) -> bool {
         // No name leads elsewhere where an address stands.
-        is_nobodys(host) || host.parse::<IpAddr>().is_ok() || self.told.iter().any(|told| told == host)
+        is_nobodys(host) || host.parse::<IpAddr>().is_ok() || lock(&self.told).iter().any(|told| told == host)
     }
 }
 
