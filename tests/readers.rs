@@ -5,7 +5,13 @@
 
 use std::{fs, process::Command, time::Duration};
 
-use common::{folder::Folder, jpeg, pictures::sink, pipeline::init, source::bytes};
+use common::{
+    folder::Folder,
+    jpeg,
+    pictures::sink,
+    pipeline::{DEADLINE, init},
+    source::bytes,
+};
 use gst::prelude::*;
 use gstmjpeghttp::multipart::{Boundary, Layout};
 use laws::{
@@ -137,7 +143,9 @@ fn by_multipartdemux(case: &Case) -> Vec<Vec<u8>> {
         source.push_buffer(gst::Buffer::from_slice(piece.to_vec())).expect("the pipeline takes bytes");
     }
     source.end_of_stream().expect("the pipeline takes the end");
-    let pictures = std::iter::from_fn(|| sink.pull_sample().ok()).map(|sample| bytes(&sample)).collect();
+    let limit = gst::ClockTime::try_from(DEADLINE).expect("ten seconds fit");
+    let pictures = std::iter::from_fn(|| sink.try_pull_sample(limit)).map(|sample| bytes(&sample)).collect();
+    assert!(sink.is_eos(), "the end does not come");
     pipeline.set_state(gst::State::Null).expect("the pipeline stops");
     pictures
 }
