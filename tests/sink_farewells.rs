@@ -6,13 +6,13 @@ use std::{
     net::{Shutdown, TcpStream},
     os::unix::net::UnixStream,
     sync::mpsc::{Receiver, channel},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::{
     certificate::Certificate,
     folder::Folder,
-    http::{Viewer, connect, read_response, send_request, wait_until_read},
+    http::{Viewer, connect, read_answer, send_request, wait_until_read},
     pipeline::{Camera, DEADLINE, padded, pictures},
     tls::{config, shake_hands},
 };
@@ -166,13 +166,14 @@ fn what_is_too_long_is_answered_and_not_only_cut_off() {
         [("GET /status HTTP/1.1\r\nCookie: ", 431), ("POST /status HTTP/1.1\r\nContent-Length: 999999\r\n\r\n", 405)]
     {
         let mut stream = connect(camera.address());
+        let start = Instant::now();
         stream.write_all(&[head.as_bytes(), &[b'x'; 20_000]].concat()).expect("it is taken");
         stream.peek(&mut [0]).expect("an answer");
-        for _ in 0..20 {
-            stream.write_all(&[b'x'; 20_000]).expect("it is taken");
-        }
-        stream.shutdown(Shutdown::Write).expect("it is connected");
-        assert_eq!(read_response(stream).head.code(), code, "{head}");
+        let taken = (0..20).try_for_each(|_| stream.write_all(&[b'x'; 20_000]));
+        let taken = taken.and_then(|()| stream.shutdown(Shutdown::Write));
+        // For that long the sink listens to one who talks; on a busy machine the test may come later.
+        assert!(taken.is_ok() || start.elapsed() > Duration::from_secs(2), "{taken:?} after {:?}", start.elapsed());
+        assert_eq!(read_answer(&stream).head.code(), code, "{head}");
     }
 }
 
