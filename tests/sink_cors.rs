@@ -12,7 +12,7 @@ const SITE: &str = "https://home.example:8123";
 
 #[test]
 fn by_default_no_other_site_may_read_anything() {
-    let camera = camera("");
+    let camera = Camera::showing("");
     for (method, target) in [("GET", "/snapshot"), ("GET", "/nothing"), ("OPTIONS", "/stream"), ("HEAD", "/stream")] {
         let head = ask(&camera, method, target, PREFLIGHT).head;
         assert_eq!(named(&head, "Access-Control"), [""; 0], "{method} {target}");
@@ -23,7 +23,7 @@ fn by_default_no_other_site_may_read_anything() {
 #[test]
 fn every_answer_says_who_may_read_it() {
     for (origin, credentials) in [("*", None), (SITE, Some("true"))] {
-        let camera = camera(&format!("allow-origin={origin}"));
+        let camera = Camera::showing(&format!("allow-origin={origin}"));
         for (target, code) in [
             ("/", 200),
             ("/snapshot", 200),
@@ -60,7 +60,7 @@ fn what_is_refused_and_what_is_not_there_yet_says_so_too() {
 /// A browser asks first whether it may send a password, without one.
 #[test]
 fn a_browser_that_asks_for_leave_gets_it() {
-    let camera = camera(&format!("allow-origin={SITE} user-id=ann user-pw=secret"));
+    let camera = Camera::showing(&format!("allow-origin={SITE} user-id=ann user-pw=secret"));
     let answer = ask(&camera, "OPTIONS", "/stream", PREFLIGHT);
     assert_eq!(answer.head.code(), 204);
     assert!(answer.body.is_empty());
@@ -75,7 +75,7 @@ fn a_browser_that_asks_for_leave_gets_it() {
 
 #[test]
 fn what_was_not_asked_for_is_not_allowed() {
-    let camera = camera("allow-origin=*");
+    let camera = Camera::showing("allow-origin=*");
     let plain = ask(&camera, "OPTIONS", "/stream", "Origin: https://a.example\r\n").head;
     assert_eq!(plain.field("Access-Control-Allow-Methods"), None);
     let lines = "Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\n";
@@ -87,7 +87,7 @@ fn what_was_not_asked_for_is_not_allowed() {
 
 #[test]
 fn scripts_may_read_the_tag_of_a_picture() {
-    let head = ask(&camera("allow-origin=*"), "GET", "/snapshot", "").head;
+    let head = ask(&Camera::showing("allow-origin=*"), "GET", "/snapshot", "").head;
     assert!(head.field("Etag").is_some());
     assert_eq!(head.field("Access-Control-Expose-Headers"), Some("ETag, Retry-After"));
 }
@@ -116,13 +116,6 @@ fn what_is_no_origin_keeps_the_server_from_starting() {
 /// What Chromium asks before a page from the internet reads from a machine in the house with a password.
 const PREFLIGHT: &str = "Origin: https://home.example:8123\r\nAccess-Control-Request-Method: GET\r\n\
     Access-Control-Request-Headers: authorization,if-none-match\r\nAccess-Control-Request-Private-Network: true\r\n";
-
-fn camera(sink: &str) -> Camera {
-    let camera = Camera::new("is-live=true do-timestamp=true", sink).play();
-    camera.push(&pictures()[0]);
-    camera.wait_for_pictures(1);
-    camera
-}
 
 #[track_caller]
 fn ask(camera: &Camera, method: &str, target: &str, lines: &str) -> Response {

@@ -12,7 +12,7 @@ use common::{
     folder::Folder,
     http::{Response, connect, read_response},
     namespace::Namespace,
-    pipeline::{Camera, pictures, wait_until},
+    pipeline::{Camera, wait_until},
     plugin,
     process::Process,
 };
@@ -23,7 +23,7 @@ const PATHS: [&str; 7] = ["/", "/stream", "/snapshot", "/status", "/metrics", "/
 
 #[test]
 fn a_name_of_another_site_opens_nothing() {
-    let camera = camera("");
+    let camera = Camera::showing("");
     for path in PATHS {
         let answer = ask(&camera, "GET", path, "Host: evil.example.com:8080\r\n");
         assert_eq!(answer.head.code(), 421, "{path}");
@@ -34,7 +34,7 @@ fn a_name_of_another_site_opens_nothing() {
 
 #[test]
 fn names_of_this_machine_open_everything() {
-    let camera = camera("");
+    let camera = Camera::showing("");
     // Small programs leave the name out; a browser never does.
     for name in [
         "Host: localhost:8080\r\n",
@@ -52,7 +52,7 @@ fn names_of_this_machine_open_everything() {
 
 #[test]
 fn a_site_that_may_read_is_a_name_of_the_server() {
-    let camera = camera("allow-origin=https://home.example.org:8123");
+    let camera = Camera::showing("allow-origin=https://home.example.org:8123");
     assert_eq!(ask(&camera, "GET", "/snapshot", "Host: home.example.org\r\n").head.code(), 200);
     assert_eq!(ask(&camera, "GET", "/snapshot", "Host: evil.example.com\r\n").head.code(), 421);
 }
@@ -77,21 +77,21 @@ fn each_camera_of_a_port_gives_it_a_name() {
 
 #[test]
 fn who_has_to_say_a_secret_may_use_any_name() {
-    let camera = camera("token=T0ken");
+    let camera = Camera::showing("token=T0ken");
     assert_eq!(ask(&camera, "GET", "/snapshot", "Host: evil.example.com\r\n").head.code(), 401);
     assert_eq!(ask(&camera, "GET", "/snapshot?token=T0ken", "Host: home.example.org\r\n").head.code(), 200);
 }
 
 #[test]
 fn a_server_for_others_may_be_asked_by_any_name() {
-    let camera = camera("host=0.0.0.0");
+    let camera = Camera::showing("host=0.0.0.0");
     assert_eq!(ask(&camera, "GET", "/snapshot", "Host: camera.example.com\r\n").head.code(), 200);
 }
 
 /// A token in its address is told to nobody else.
 #[test]
 fn the_cameras_page_asks_nobody_else() {
-    let page = ask(&camera("token=T0ken"), "GET", "/?token=T0ken", "").body;
+    let page = ask(&Camera::showing("token=T0ken"), "GET", "/?token=T0ken", "").body;
     let page = String::from_utf8(page).expect("text");
     assert!(page.contains("stream?token=T0ken"), "{page}");
     assert!(!["://", "\"//", "'//"].iter().any(|elsewhere| page.contains(elsewhere)), "{page}");
@@ -99,7 +99,7 @@ fn the_cameras_page_asks_nobody_else() {
 
 #[test]
 fn chromium_shows_nothing_to_a_page_whose_name_leads_here() {
-    let camera = camera("");
+    let camera = Camera::showing("");
     let page = |host: &str| in_chromium(&format!("http://{host}:{}/", camera.port()));
     assert!(page("localhost").contains("<main"), "the camera's own page");
     let page = page("evil.example.com");
@@ -109,7 +109,7 @@ fn chromium_shows_nothing_to_a_page_whose_name_leads_here() {
 #[test]
 fn in_chromium_a_page_of_another_site_shows_the_picture_and_reads_nothing() {
     let answers = |properties: &str| {
-        let camera = camera(properties);
+        let camera = Camera::showing(properties);
         let folder = Folder::new();
         let page = PAGE.replace("CAMERA", &camera.url(""));
         in_chromium(&format!("file://{}", folder.file("page.html", page)))
@@ -145,13 +145,6 @@ const PAGE: &str = r#"<!DOCTYPE html><body><script>
   draw(new Image(), "plain");
   draw(marked, "marked");
 </script>"#;
-
-fn camera(properties: &str) -> Camera {
-    let camera = Camera::new("is-live=true do-timestamp=true", properties).play();
-    camera.push(&pictures()[0]);
-    camera.wait_for_pictures(1);
-    camera
-}
 
 #[track_caller]
 fn ask(camera: &Camera, method: &str, path: &str, name: &str) -> Response {

@@ -52,6 +52,15 @@ impl Camera {
         Self { pipeline, source, sink }
     }
 
+    /// One that serves a picture.
+    #[track_caller]
+    pub fn showing(sink: &str) -> Self {
+        let camera = Self::new("is-live=true do-timestamp=true", sink).play();
+        camera.push(&pictures()[0]);
+        camera.wait_for_pictures(1);
+        camera
+    }
+
     #[track_caller]
     pub fn play(self) -> Self {
         self.set_state(gst::State::Playing);
