@@ -69,7 +69,10 @@ impl Camera {
 
     #[track_caller]
     pub fn set_state(&self, state: gst::State) {
-        self.pipeline.set_state(state).expect("the pipeline changes its state");
+        if self.pipeline.set_state(state).is_err() {
+            let message = self.pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
+            panic!("the pipeline does not become {state:?}: {message:?}");
+        }
     }
 
     pub fn port(&self) -> u16 {
