@@ -26,10 +26,13 @@ pub(super) fn age_of(captured: Duration) -> Option<Duration> {
     SystemTime::now().duration_since(UNIX_EPOCH).ok()?.checked_sub(captured)
 }
 
-/// How long ago the picture's presentation time was.
+/// The running time at which the picture is to show.
+pub(super) fn running_time(segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+    segment.downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)
+}
+
+/// How long ago that was.
 fn age(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
-    let segment = segment.downcast_ref::<gst::ClockTime>()?;
-    let running_time = segment.to_running_time(buffer.pts()?)?;
     let now = element.current_running_time()?;
-    now.checked_sub(running_time).map(Duration::from)
+    now.checked_sub(running_time(segment, buffer)?).map(Duration::from)
 }

@@ -314,9 +314,7 @@ impl MjpegServerSink {
         if !lock(&self.settings).idle_throttle {
             return;
         }
-        let segment = self.obj().segment();
-        let segment = segment.downcast_ref::<gst::ClockTime>();
-        if let Some(running_time) = segment.and_then(|segment| segment.to_running_time(buffer.pts()?)) {
+        if let Some(running_time) = clock::running_time(&self.obj().segment(), buffer) {
             throttle::begin(self.obj().sink_pad(), running_time);
             // Somebody may have come in the meantime.
             if self.camera().is_some_and(|camera| camera.viewers.count() > 0) {
@@ -390,14 +388,10 @@ impl MjpegServerSink {
     }
 }
 
-fn time(value: &glib::Value) -> gst::ClockTime {
-    gst::ClockTime::from_nseconds(value.get().expect("GObject has checked the type"))
-}
-
 /// How long EOS waits for slow viewers to take the last picture. Chosen: a viewer with 1 Mbit/s takes one of 100 kB
 /// in that time; longer would hold up an application that ends.
 const EOS_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How long a stop waits for connections to finish the picture under way. Chosen so that a change to NULL returns
-/// within 100 ms whatever the viewers do, on a busy machine too: ending 300 of them by force took up to 45 ms there.
+/// How long a stop waits for connections to finish the picture under way. Chosen: it leaves 60 of the 100 ms in which a
+/// change to NULL is to return for ending those that have not; docs/design.md has how long that takes.
 const STOP_DEADLINE: Duration = Duration::from_millis(40);

@@ -160,6 +160,11 @@ impl Settings {
     }
 }
 
+/// A time as properties have it.
+pub(super) fn time(value: &glib::Value) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(value.get().expect("GObject has checked the type"))
+}
+
 /// A limit as the server counts.
 fn number(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
