@@ -248,8 +248,8 @@ fn stopping_takes_no_time_whatever_the_viewers_do() {
     let start = Instant::now();
     camera.set_state(gst::State::Null);
     let took = start.elapsed();
-    // Meant to be 100 ms; whoever waits for one viewer waits for ever or for a timeout of many seconds.
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Meant to be 100 ms, on a machine that does nothing else.
+    assert!(took < Duration::from_secs(1), "{took:?}");
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
     reading_nothing.into_iter().for_each(Viewer::drain);
     drop(silent);

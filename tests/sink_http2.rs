@@ -252,8 +252,8 @@ fn stopping_takes_no_time_with_three_hundred_viewers() {
     secure.camera.set_state(gst::State::Null);
     let took = start.elapsed();
     println!("NULL with 300 viewers by 30 connections: {took:?}");
-    // Meant to be 100 ms; whoever waits for one viewer waits for ever or for a timeout of many seconds.
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Meant to be 100 ms, on a machine that does nothing else.
+    assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(secure.camera.viewers(), 0);
     for mut client in clients {
         while client.try_frame().is_ok() {}
