@@ -1,5 +1,7 @@
 //! `mjpegclientsrc ! appsink`, with waits that end.
 
+use std::time::Duration;
+
 use glib::value::ToSendValue;
 use gst::prelude::*;
 
@@ -119,6 +121,13 @@ impl Source {
         structure
     }
 
+    /// Waits until the element has noticed that its server has gone, and takes what came before.
+    #[track_caller]
+    pub fn wait_until_lost(&self) {
+        while self.change().get("state") != Ok("reconnecting") {}
+        while self.sink.try_pull_sample(gst::ClockTime::ZERO).is_some() {}
+    }
+
     /// A figure of `stats`.
     #[track_caller]
     pub fn stat(&self, name: &str) -> u64 {
@@ -140,6 +149,16 @@ impl Drop for Source {
 
 /// How long a test waits for what must come.
 const DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(pipeline::DEADLINE.as_secs());
+
+/// How long it took until a picture came again, each time: two seconds are promised, and asked of 90 of 100, as the
+/// machine may be busy elsewhere.
+#[track_caller]
+pub fn assert_back(mut took: Vec<Duration>, what: &str) {
+    took.sort();
+    let (most, longest) = (took[took.len() * 9 / 10 - 1], took[took.len() - 1]);
+    println!("{} {what}: 90 % within {most:?}, longest {longest:?}", took.len());
+    assert!(most < Duration::from_secs(2) && longest < pipeline::DEADLINE, "{what}: {took:?}");
+}
 
 /// The bytes of a picture.
 pub fn bytes(sample: &gst::Sample) -> Vec<u8> {
