@@ -116,7 +116,8 @@ impl ResponseHead {
         let text = printable(line);
         let (protocol, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
         let protocol = protocol.to_ascii_uppercase();
-        if let Some(status) = status(&protocol) {
+        // 220 is how FTP and SMTP greet, and no status of HTTP.
+        if let Some(status) = status(&protocol).filter(|status| *status != 220) {
             return Some(Self { status, reason: rest.trim().to_owned(), ..Self::absent() });
         }
         if !["HTTP", "ICY", "RTSP/"].iter().any(|known| protocol.starts_with(known)) || protocol.contains(':') {
