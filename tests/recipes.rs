@@ -14,7 +14,6 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -169,15 +168,11 @@ impl Kitchen {
         fs::create_dir_all(&folder).expect("the target folder can be written to");
         let network = Namespace::with_names(&["camera", "esp32cam"]);
         let mut x_server = Command::new("Xvfb");
-        x_server.args("-displayfd 1 -nolisten tcp -screen 0 800x600x24".split(' ')).stderr(Stdio::null());
-        let (x_server, display) = {
-            // Two that start at once and find what a dead one left may both take its number.
-            static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-            let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut started = Process::start(&mut x_server);
-            let display = format!(":{}", started.line());
-            (started, display)
-        };
+        // Without -noreset it begins anew when the last window closes, and refuses who comes at that moment: a sink that has
+        // tried another before.
+        let options = "-displayfd 1 -noreset -nolisten tcp -screen 0 800x600x24";
+        let mut x_server = Process::start(x_server.args(options.split(' ')).stderr(Stdio::null()));
+        let display = format!(":{}", x_server.line());
         let mut rtsp = network.command("/usr/bin/python3");
         let rtsp = Process::start(rtsp.args(["tests/peers/rtsp_server.py", "554"]));
         let cameras = Process::start(plugin::give(network.command("bash").args(["-c", CAMERAS])));
