@@ -31,7 +31,8 @@ use gst::prelude::*;
 
 mod common;
 
-/// Longest time until a recipe has done what it is for. Chosen: ten times what the slowest needed on two busy cores.
+/// Longest time until a recipe has done what it is for, and until it has ended. Chosen: ten times what the slowest needed
+/// on two busy cores.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// One test for each heading, with what its blocks have to do in their order.
@@ -301,7 +302,11 @@ impl Run {
     #[track_caller]
     fn end(&mut self) {
         self.signal("-INT");
-        pipeline::wait_until("the end of the recipe", || !self.is_alive());
+        let deadline = Instant::now() + LIMIT;
+        while self.is_alive() {
+            assert!(Instant::now() < deadline, "it does not end: {}", self.output());
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

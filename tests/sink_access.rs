@@ -8,7 +8,7 @@ use gst::prelude::*;
 
 mod common;
 
-const PATHS: [&str; 4] = ["/", "/stream", "/snapshot", "/status"];
+const PATHS: [&str; 7] = ["/", "/stream", "/snapshot", "/status", "/metrics", "/?action=stream", "/?action=snapshot"];
 
 fn closed_camera() -> Camera {
     let camera = Camera::new("is-live=true do-timestamp=true", "user-id=ann user-pw=secret token=t0ken").play();
@@ -39,7 +39,7 @@ fn a_password_or_a_token_opens_everything() {
     let camera = closed_camera();
     // ann:secret
     for fields in ["Authorization: Basic YW5uOnNlY3JldA==\r\n", "Authorization: Bearer t0ken\r\n"] {
-        for path in ["/", "/snapshot", "/status"] {
+        for path in ["/", "/snapshot", "/status", "/metrics", "/?action=snapshot"] {
             let stream = connect(camera.address());
             send_request(&stream, "GET", path, &format!("{fields}Connection: close\r\n"));
             assert_eq!(read_response(stream).head.code(), 200, "{path} with {fields:?}");
@@ -65,15 +65,20 @@ fn the_client_reads_a_closed_camera_with_its_password() {
     assert_eq!(message.type_(), gst::MessageType::Eos, "{message:?}");
 }
 
+/// A password without a user once let everybody in.
 #[test]
-fn a_token_that_is_none_keeps_the_server_from_starting() {
-    let camera = Camera::new("is-live=true", "");
-    camera.sink.set_property("token", "two words");
-    assert!(camera.pipeline.set_state(gst::State::Playing).is_err());
-    let message = camera.message(gst::MessageType::Error);
-    let gst::MessageView::Error(error) = message.view() else { panic!("it is an error") };
-    assert!(error.error().matches(gst::ResourceError::Settings));
-    assert!(error.error().message().contains("a token has letters, digits"), "{}", error.error());
+fn secrets_that_keep_nobody_out_keep_the_server_from_starting() {
+    for (property, value, says) in
+        [("token", "two words", "a token has letters, digits"), ("user-pw", "secret", "user-id is not; set both")]
+    {
+        let camera = Camera::new("is-live=true", "");
+        camera.sink.set_property(property, value);
+        assert!(camera.pipeline.set_state(gst::State::Playing).is_err(), "{property}");
+        let message = camera.message(gst::MessageType::Error);
+        let gst::MessageView::Error(error) = message.view() else { panic!("it is an error") };
+        assert!(error.error().matches(gst::ResourceError::Settings), "{property}");
+        assert!(error.error().message().contains(says), "{}", error.error());
+    }
 }
 
 #[test]

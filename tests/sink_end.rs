@@ -14,7 +14,7 @@ use gst::prelude::*;
 use gstmjpeghttp::{
     jpeg,
     multipart::{Boundary, Part},
-    server::{self, Activation, CameraConfig, Config, Endpoint, Mount, Reason, Secrets, Server},
+    server::{self, Activation, CameraConfig, Config, Endpoint, Ids, Mount, Reason, Secrets, Server},
 };
 
 mod common;
@@ -273,7 +273,7 @@ fn a_stop_waits_for_no_viewer_that_stands_still() {
     let [one, other] = [(); 2].map(|()| {
         let config =
             CameraConfig { boundary: boundary.clone(), keepalive: Duration::ZERO, max_fps: None, max_clients: 0 };
-        Arc::new(server::Camera::new(config, Box::new(|_| ())))
+        Arc::new(server::Camera::new(config, Ids::default(), Box::new(|_| ())))
     });
     let last = Server::start(&config(0), Mount::default(), one.clone()).expect("a free port");
     let address: SocketAddr = last.address().to_string().parse().expect("an address");

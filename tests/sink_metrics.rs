@@ -80,6 +80,26 @@ fn what_viewers_had_who_left_is_not_forgotten() {
     assert_eq!(status["served"]["bytes"].as_f64(), Some(sent));
 }
 
+/// Each page once asked for the figures of all viewers every second, and each viewer may be a page.
+#[test]
+fn what_a_page_asks_for_does_not_grow_with_the_viewers() {
+    let camera = Camera::live();
+    camera.push(&pictures()[0]);
+    let mut viewers = Vec::new();
+    let mut ask = |count| {
+        viewers.resize_with(count, || Viewer::open(camera.address()));
+        camera.wait_for_viewers(u32::try_from(count).expect("a few"));
+        let answer = get(camera.address(), "/status?clients=0").body;
+        let status: Value = serde_json::from_slice(&answer).expect("JSON");
+        assert_eq!(status["cameras"][0]["viewers"], count);
+        answer.len()
+    };
+    let (few, many) = (ask(10), ask(50));
+    assert!(many < few + 20, "{few} bytes with 10 viewers, {many} with 50");
+    let page = String::from_utf8(get(camera.address(), "/").body).expect("text");
+    assert!(page.contains(r#"opened("status", { clients: 0 })"#), "{page}");
+}
+
 #[test]
 fn each_camera_has_its_own_metrics_below_its_mount() {
     let door = Camera::new("is-live=true", "mount=/door").play();

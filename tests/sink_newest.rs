@@ -1,12 +1,9 @@
 //! The newest picture, now, and nobody slows anybody.
 
-use std::{
-    net::Shutdown,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{net::Shutdown, time::Duration};
 
 use common::{
-    http::{Viewer, connect, send_request, stalled},
+    http::{Viewer, connect, send_request, stalled, timestamp, unix_time},
     pipeline::{Camera, large, number, numbered, pictures, wait_until},
 };
 
@@ -150,15 +147,4 @@ fn read_up_to(viewer: &mut Viewer, large: &[u8], last: u32) -> Vec<u32> {
         seen.push(n);
     }
     seen
-}
-
-fn unix_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970")
-}
-
-#[track_caller]
-fn timestamp(value: Option<&str>) -> Duration {
-    let (seconds, micros) = value.and_then(|value| value.split_once('.')).expect("seconds.micros");
-    assert_eq!(micros.len(), 6);
-    Duration::new(seconds.parse().expect("seconds"), micros.parse::<u32>().expect("micros") * 1000)
 }

@@ -21,7 +21,7 @@ use common::{
     process::{Process, await_listener, free_port},
 };
 use gst::prelude::*;
-use gstmjpeghttp::server::{self, Activation, Config, Endpoint, Mount, Secrets, Server};
+use gstmjpeghttp::server::{self, Activation, Config, Endpoint, Ids, Mount, Secrets, Server};
 use socket2::SockRef;
 
 mod common;
@@ -234,7 +234,7 @@ fn a_passed_socket_can_be_served_again_after_a_stop() {
             max_fps: None,
             max_clients: 0,
         };
-        let camera = Arc::new(server::Camera::new(camera, Box::new(|_| ())));
+        let camera = Arc::new(server::Camera::new(camera, Ids::default(), Box::new(|_| ())));
         let server = Server::start(&config, Mount::default(), camera).expect("the socket is there");
         assert_eq!(server.address().port(), address.port());
         assert_eq!(get(address, "/health").head.code(), 503, "no picture has come");

@@ -1,8 +1,10 @@
 //! When pictures leave. The clock stands still unless a test moves it, so no test measures time.
 
+use std::time::Duration;
+
 use common::{
-    http::Viewer,
-    pipeline::{Camera, pictures, wait_until},
+    http::{Viewer, timestamp, unix_time},
+    pipeline::{Camera, DEADLINE, init, pictures, port_of, stat, wait_until},
 };
 use gst::{ClockTime, prelude::*};
 use gst_check::TestClock;
@@ -90,6 +92,31 @@ fn a_wait_for_a_pictures_time_ends_when_the_pipeline_stops() {
     clock.crank();
     assert_eq!(next_wait(&clock), ClockTime::from_seconds(1));
     camera.set_state(gst::State::Null);
+}
+
+/// The clock still counts from before the seek then, and the picture was said to be that old.
+#[test]
+fn the_picture_of_a_paused_pipeline_is_captured_now_after_a_seek_too() {
+    init();
+    let line = "videotestsrc ! jpegenc ! mjpegserversink name=sink port=0";
+    let pipeline = gst::parse::launch(line).expect("elements and properties exist");
+    let pipeline = pipeline.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
+    let sink = pipeline.by_name("sink").expect("the sink is there");
+    let clock = TestClock::new();
+    pipeline.use_clock(Some(&clock));
+    pipeline.set_state(gst::State::Playing).expect("it plays");
+    let (changed, ..) = pipeline.state(Some(ClockTime::try_from(DEADLINE).expect("ten seconds fit")));
+    changed.expect("it has a picture");
+    clock.set_time(ClockTime::from_seconds(100));
+    pipeline.set_state(gst::State::Paused).expect("it pauses");
+    let before = stat(&sink, "pictures");
+    pipeline.seek_simple(gst::SeekFlags::FLUSH, ClockTime::ZERO).expect("videotestsrc can seek");
+    wait_until("the picture after the seek", || stat(&sink, "pictures") > before);
+    let part = Viewer::open(([127, 0, 0, 1], port_of(&sink)).into()).part();
+    let captured = timestamp(part.head.field("X-Timestamp"));
+    let age = unix_time().saturating_sub(captured);
+    assert!(age < Duration::from_secs(50), "{age:?}");
+    pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
 /// A live source that makes everything after it wait two seconds, as some cameras and mixers do.

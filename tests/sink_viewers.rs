@@ -101,6 +101,37 @@ fn a_handler_that_takes_its_time_holds_up_nobody_and_may_stop_the_element() {
     drop(go_on);
 }
 
+/// Each run once had a thread and numbers of its own: what a slow handler heard late was taken for the next run's.
+#[test]
+fn what_is_told_of_a_run_comes_before_what_is_told_of_the_next() {
+    let camera = Camera::new("is-live=true do-timestamp=true", "").play();
+    let (tell, told) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let removed = tell.clone();
+    camera.sink.connect("client-added", false, move |values| {
+        // Until the next run has begun; after that nobody waits.
+        let _ = wait.lock().expect("nobody panics").recv();
+        let _ = tell.send(Told::Added(values[1].get().expect("an id")));
+        None
+    });
+    camera.sink.connect("client-removed", false, move |values| {
+        let (id, reason) = (values[1].get().expect("an id"), values[3].get().expect("a reason"));
+        let _ = removed.send(Told::Removed(id, reason));
+        None
+    });
+    let first = Viewer::open(camera.address());
+    camera.wait_for_viewers(1);
+    camera.set_state(gst::State::Null);
+    drop(first);
+    camera.set_state(gst::State::Playing);
+    let _second = Viewer::open(camera.address());
+    camera.wait_for_viewers(1);
+    drop(go_on);
+    let expected = [Told::Added(1), Told::Removed(1, "stopped".into()), Told::Added(2)];
+    assert_eq!([next(&told), next(&told), next(&told)], expected);
+}
+
 #[test]
 fn a_viewer_that_takes_no_byte_is_dropped_though_pictures_come() {
     let (camera, told) = camera_with("timeout=500000000");

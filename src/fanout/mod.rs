@@ -87,7 +87,7 @@ struct State<T> {
     why: Repeat,
     phase: Phase,
     cancelled: bool,
-    /// How often that was set: a wait that sleeps meanwhile may see it only when it is taken back.
+    /// Counts the cancels: a wait that sleeps may wake only after the flag was cleared again.
     cancellations: u64,
     /// A place per reader: its waker while it waits.
     readers: Slab<Option<Waker>>,

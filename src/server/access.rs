@@ -123,14 +123,17 @@ impl Access {
     }
 }
 
-/// The value of Authorization, its scheme written as we compare it: case does not matter there (RFC 9110 11.1).
+/// The value of Authorization, its scheme written as we compare it: case does not matter there, and any number of blanks
+/// may follow it (RFC 9110 11.1, 11.4).
 fn with_scheme(value: &HeaderValue) -> Vec<u8> {
     let value = value.as_bytes();
-    match value.iter().position(|b| *b == b' ') {
-        Some(end) if value[..end].eq_ignore_ascii_case(b"basic") => [b"Basic", &value[end..]].concat(),
-        Some(end) if value[..end].eq_ignore_ascii_case(b"bearer") => [b"Bearer", &value[end..]].concat(),
-        _ => value.to_vec(),
-    }
+    let (scheme, rest) = value.split_at(value.iter().position(|b| *b == b' ').unwrap_or(value.len()));
+    let scheme: &[u8] = match scheme {
+        _ if scheme.eq_ignore_ascii_case(b"basic") => b"Basic ",
+        _ if scheme.eq_ignore_ascii_case(b"bearer") => b"Bearer ",
+        _ => return value.to_vec(),
+    };
+    [scheme, rest.trim_ascii_start()].concat()
 }
 
 fn same(given: Option<&[u8]>, wanted: Option<String>) -> bool {
@@ -172,6 +175,7 @@ mod tests {
             ("/stream", Some("Bearer t0ken")),
             ("/stream", Some("basic YW5uOnA6dw==")),
             ("/stream", Some("BEARER t0ken")),
+            ("/stream", Some("Basic  YW5uOnA6dw==")),
             ("/stream?layout=standard&token=t0ken", None),
             ("/?token=t0ken", Some("Basic d3Jvbmc=")),
         ] {

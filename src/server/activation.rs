@@ -41,9 +41,7 @@ pub enum ActivationError {
         known: String,
     },
     /// Not what a server can accept connections from.
-    #[error(
-        "the passed socket {name} is none to accept connections from; the .socket unit needs ListenStream= and Accept=no"
-    )]
+    #[error("the passed socket {name} cannot accept connections; the .socket unit needs ListenStream= and Accept=no")]
     NotListening {
         /// Its name.
         name: String,

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::viewers::{Observer, Reason, STANDS_STILL, Served, Viewers};
+use super::viewers::{Ids, Observer, Reason, STANDS_STILL, Served, Viewers};
 use crate::{
     fanout::{Fanout, Repeat, Wait},
     jpeg::Header,
@@ -93,11 +93,11 @@ impl Picture {
 }
 
 impl Camera {
-    /// A camera without pictures. The observer is told who comes and goes.
-    pub fn new(config: CameraConfig, observer: Observer) -> Self {
+    /// A camera without pictures. The observer is told who comes and goes, by numbers of `ids`.
+    pub fn new(config: CameraConfig, ids: Ids, observer: Observer) -> Self {
         Self {
             fanout: Fanout::new(),
-            viewers: Viewers::new(config.max_clients, observer),
+            viewers: Viewers::new(config.max_clients, ids, observer),
             config,
             pictures: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -230,7 +230,7 @@ mod tests {
             max_fps: None,
             max_clients: 0,
         };
-        let camera = Camera::new(config, Box::new(|_| ()));
+        let camera = Camera::new(config, Ids::default(), Box::new(|_| ()));
         for n in 0..count {
             let header = Header { width: 16, height: 8, components: 3 };
             camera.publish(Part::new(&[b"JPEG"], None, &camera.config.boundary), header, None, start + every * n);

@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -36,9 +36,9 @@ pub(super) struct Connection {
     /// The connection that this is a stream of.
     parent: Option<Arc<Self>>,
     began: Instant,
-    /// Since when, in milliseconds after `began`, the peer has taken no byte of those that wait for it.
+    /// Since when, in milliseconds after `began` and one more, the peer has taken no byte of those that wait for it; 0
+    /// when none wait.
     waiting_since: AtomicU64,
-    waits: AtomicBool,
     /// Its socket, once it is served.
     socket: OnceLock<Weak<TcpStream>>,
     leave: Notify,
@@ -87,7 +87,6 @@ impl Connection {
             parent: None,
             began: Instant::now(),
             waiting_since: AtomicU64::new(0),
-            waits: AtomicBool::new(false),
             socket: OnceLock::new(),
             leave: Notify::new(),
             reason: Mutex::new(None),
@@ -138,15 +137,14 @@ impl Connection {
 
     /// The kernel took bytes: the peer reads.
     pub(super) fn progress(&self) {
-        self.waits.store(false, Ordering::Relaxed);
+        self.waiting_since.store(0, Ordering::Relaxed);
     }
 
     /// The kernel takes no more bytes until the peer has read some. Having waited before does not begin anew.
     pub(super) fn waits(&self) {
-        if !self.waits.load(Ordering::Relaxed) {
+        if self.waiting_since.load(Ordering::Relaxed) == 0 {
             let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.waiting_since.store(since, Ordering::Relaxed);
-            self.waits.store(true, Ordering::Relaxed);
+            self.waiting_since.store(since.saturating_add(1), Ordering::Relaxed);
         }
     }
 
@@ -168,10 +166,8 @@ impl Connection {
     /// For how long the peer has taken no byte of those that wait for it.
     pub(super) fn stalled_for(&self, now: Instant) -> Duration {
         let parents = self.parent.as_ref().map(|parent| parent.stalled_for(now)).unwrap_or_default();
-        if !self.waits.load(Ordering::Relaxed) {
-            return parents;
-        }
-        let since = Duration::from_millis(self.waiting_since.load(Ordering::Relaxed));
+        let Some(since) = self.waiting_since.load(Ordering::Relaxed).checked_sub(1) else { return parents };
+        let since = Duration::from_millis(since);
         now.saturating_duration_since(self.began).saturating_sub(since).max(parents)
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     os::fd::OwnedFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::{StartError, activation::Activation};
@@ -94,6 +94,14 @@ impl Candidates {
             (Self::Unix(path), Address::Unix(other)) => path == other,
             (Self::Passed(_, passed), other) => passed == other,
             _ => false,
+        }
+    }
+
+    /// Where the file of a socket is to be made.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(path) => Some(path),
+            _ => None,
         }
     }
 }

@@ -29,7 +29,10 @@ pub(super) fn answer(uri: &Uri, cameras: &[(Mount, Arc<Camera>)], asker: Asker) 
         let fault = fault(camera.figures(Instant::now()).age, limit)?;
         Some(if mount.is_root() { fault } else { format!("{}: {fault}", mount.name()) })
     });
-    let faults: Vec<_> = faults.collect();
+    let mut faults: Vec<_> = faults.collect();
+    if cameras.is_empty() {
+        faults.push("there is no camera any more".to_owned());
+    }
     if faults.is_empty() {
         return reply::text(StatusCode::OK, "pictures come");
     }
@@ -67,12 +70,19 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_none_is_refused() {
+    fn a_wrong_limit_is_refused() {
         for wrong in ["/health?max-age=0", "/health?max-age=-1", "/health?max-age=", "/health?max-age=99999999999"] {
             let answer = answer(&Uri::from_static(wrong), &[], Asker::Viewer);
             assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{wrong}");
         }
-        let answer = answer(&Uri::from_static("/health?max-age=60"), &[], Asker::Viewer);
-        assert_eq!(answer.status(), StatusCode::OK);
+    }
+
+    /// A connection outlives the last camera of its server by a moment.
+    #[test]
+    fn without_a_camera_no_pictures_come() {
+        for asker in [Asker::Viewer, Asker::Stranger] {
+            let answer = answer(&Uri::from_static("/health?max-age=60"), &[], asker);
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        }
     }
 }

@@ -67,11 +67,11 @@ pub(super) async fn serve(
                 poll_fn(|cx| serving.poll_without_shutdown(cx)).await
             }
         };
-        // What is no request has been answered; there is nobody to answer in any other case.
+        // hyper has answered what it could not parse; after any other error nobody is left to answer.
         served.or_else(|error| if error.is_parse() { Ok(()) } else { Err(error) }).ok()?;
         let stream = begun.take();
         if stream.is_none() {
-            // Of its last answer hyper may still have the end, and says behind it that no more comes.
+            // hyper may still hold the end of its last answer; this sends it and closes our side.
             (&mut serving).await.ok()?;
         }
         let Parts { io: link, read_buf, .. } = serving.into_parts();
@@ -82,7 +82,7 @@ pub(super) async fn serve(
         }
         tokio::select! {
             () = input.linger(&mut link) => {}
-            // One that this has ended before it lingered has the time that the stop gives.
+            // A stop that has ended the wait above already does not end this one; the stop's own deadline does.
             _ = stopping.changed() => {}
         }
         Some(())

@@ -39,7 +39,7 @@ impl<T> Link<T> {
         (Self { inner, flush: flush.clone() }, flush)
     }
 
-    /// The stream itself, for who has nobody to tell.
+    /// The stream itself, once nobody waits to hear that it has drained.
     pub(super) fn into_inner(self) -> T {
         self.inner
     }

@@ -21,7 +21,8 @@ use super::{
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix {
-        /// Goes before the listener: whose file is there without one who listens, another server takes for dead.
+        /// Dropped before the listener: a socket file that nobody listens at looks dead, and another server would take
+        /// the path.
         _file: Option<SocketFile>,
         listener: UnixListener,
     },

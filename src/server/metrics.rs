@@ -140,4 +140,4 @@ fn families<T: MetricVecBuilder>(metric: &MetricVec<T>) -> Vec<MetricFamily> {
     metric.collect().into_iter().filter(|family| !family.get_metric().is_empty()).collect()
 }
 
-const VALID: &str = "names and labels are letters and lower dashes";
+const VALID: &str = "names and labels are letters and underscores";

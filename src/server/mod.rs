@@ -3,6 +3,9 @@
 //! [`Server::start`] binds at once and serves on the shared runtime from then on; nothing here blocks the caller but
 //! [`Server::stop`], which waits with a deadline. What is served is a [`Camera`]. Cameras of one process that ask for
 //! the same address share one listener, each under its own [`Mount`].
+//!
+//! Order of locking, where two are held: [`RUNNING`], the cameras of a server, its connections or streams, the viewers
+//! of a camera, the reason of a connection, that of the connection that it is a stream of.
 
 mod access;
 #[allow(unsafe_code, reason = "a socket that was passed to us comes as a bare number")]
@@ -59,7 +62,7 @@ pub use mount::{Mount, MountError};
 pub use socket::Remote;
 pub use tls::{Spoken, TlsError, TlsFiles};
 pub use unix::UnixError;
-pub use viewers::{Event, Observer, Reason, Refusal, Served, Viewer, ViewerFigures, Viewers};
+pub use viewers::{Event, Ids, Observer, Reason, Refusal, Served, Viewer, ViewerFigures, Viewers};
 
 use self::{running::Running, tls::Tls};
 use crate::sync::lock;
@@ -180,6 +183,8 @@ impl Server {
     /// to do.
     pub fn start(config: &Config, mount: Mount, camera: Arc<Camera>) -> Result<Self, StartError> {
         let candidates = config.endpoint.candidates(&config.activation)?;
+        // Before the lock, as it may take a while.
+        let _turn = candidates.path().and_then(unix::turn);
         let mut running = lock(&RUNNING);
         let mut tls = None;
         if let Some(files) = &config.tls

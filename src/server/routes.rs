@@ -74,7 +74,9 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
     // What stands at the root of a server is about all its cameras.
     match (shared.cameras.find(path), path) {
         (_, "/health") => health::answer(request.uri(), &shared.cameras.all(), asker),
-        (found, "/status") => status::answer(found.map(|found| found.camera).as_deref(), &shared.cameras.all()),
+        (found, "/status") => {
+            status::answer(request.uri(), found.map(|found| found.camera).as_deref(), &shared.cameras.all())
+        }
         (_, "/metrics") => metrics::answer(&shared.cameras.all()),
         (Some(found), _) => camera(request, &found, shared, peer).await,
         (None, "/") => page::page(request.uri(), request.version(), &Mount::default(), &shared.cameras.all()),
@@ -138,7 +140,7 @@ async fn camera(
         "" => reply::redirect(&with_slash(request.uri())),
         "/stream" => stream(request, mount, camera, peer),
         "/snapshot" => snapshot::answer(request, camera).await,
-        "/status" => status::answer(Some(camera), &alone()),
+        "/status" => status::answer(request.uri(), Some(camera), &alone()),
         "/health" => health::answer(request.uri(), &alone(), Asker::Viewer),
         "/metrics" => metrics::answer(&alone()),
         _ => not_found(request.uri().path(), shared),

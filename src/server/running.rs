@@ -1,7 +1,7 @@
 //! A server that runs: it accepts connections for all the cameras that share it.
 
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -21,7 +21,7 @@ use super::{
     tls::{self, Tls},
     viewers::{Full, Reason, Refusal, STANDS_STILL},
 };
-use crate::{runtime, sync::lock};
+use crate::runtime;
 
 /// What all its requests share.
 pub(super) struct Shared {
@@ -42,8 +42,8 @@ pub(super) struct Running {
     pub(super) config: Config,
     pub(super) shared: Arc<Shared>,
     stop: watch::Sender<Option<Duration>>,
-    closed: Mutex<mpsc::Receiver<()>>,
-    stopped: Mutex<mpsc::Receiver<usize>>,
+    closed: mpsc::Receiver<()>,
+    stopped: mpsc::Receiver<usize>,
 }
 
 impl Running {
@@ -76,7 +76,6 @@ impl Running {
             let at_most = stopping.borrow().unwrap_or_default();
             let _ = has_stopped.send(finish(&serving.tasks, at_most).await);
         });
-        let (closed, stopped) = (Mutex::new(closed), Mutex::new(stopped));
         Ok(Self { address, config: config.clone(), shared, stop, closed, stopped })
     }
 
@@ -85,13 +84,13 @@ impl Running {
     pub(super) fn close(&self, at_most: Duration) {
         self.stop.send_replace(Some(at_most));
         self.shared.connections.drop_stalled(STANDS_STILL, Reason::Stopped);
-        let _ = lock(&self.closed).recv_timeout(STOP_RESERVE);
+        let _ = self.closed.recv_timeout(STOP_RESERVE);
     }
 
     /// After [`close`](Self::close), blocks until all connections have gone; how many had to be ended by force.
     pub(super) fn stop(self, at_most: Duration) -> usize {
         // The task has no wait that outlives the deadline; the reserve is for a machine under load.
-        lock(&self.stopped).recv_timeout(at_most + STOP_RESERVE).unwrap_or_default()
+        self.stopped.recv_timeout(at_most + STOP_RESERVE).unwrap_or_default()
     }
 }
 

@@ -2,15 +2,21 @@
 
 use std::{sync::Arc, time::Instant};
 
-use hyper::Response;
+use hyper::{Response, Uri};
 use serde_json::{Map, Value, json};
 
-use super::{Camera, Figures, Mount, Served, ViewerFigures, reply, stream::Body};
+use super::{Camera, Figures, Mount, Served, ViewerFigures, query, reply, stream::Body};
 
-/// What `/status` answers: all about one camera, and in brief about those of the server.
-pub(super) fn answer(camera: Option<&Camera>, cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
+/// What `/status` answers: all about one camera, and in brief about those of the server. With `?clients=0` not about each
+/// viewer: where every viewer is a page that asks once a second, that would be as much as the square of their number.
+pub(super) fn answer(uri: &Uri, camera: Option<&Camera>, cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
     let now = Instant::now();
-    let mut status = camera.map(|camera| full(camera, now)).unwrap_or_default();
+    let mut status = camera.map(|camera| whole(camera, now)).unwrap_or_default();
+    if let Some(camera) = camera
+        && query::value(uri, "clients") != Some("0")
+    {
+        status.insert("clients".into(), camera.viewers.figures().iter().map(client).collect());
+    }
     let brief = cameras.iter().map(|(mount, camera)| {
         let mut brief = figures(&camera.figures(now));
         brief.insert("mount".into(), mount.to_string().into());
@@ -20,11 +26,11 @@ pub(super) fn answer(camera: Option<&Camera>, cameras: &[(Mount, Arc<Camera>)]) 
     reply::bytes("application/json", format!("{}\n", Value::Object(status)).into())
 }
 
-fn full(camera: &Camera, now: Instant) -> Map<String, Value> {
-    let mut full = figures(&camera.figures(now));
-    full.insert("served".into(), served(&camera.viewers.served()));
-    full.insert("clients".into(), camera.viewers.figures().iter().map(client).collect());
-    full
+fn whole(camera: &Camera, now: Instant) -> Map<String, Value> {
+    let all = camera.figures(now);
+    let mut whole = figures(&all);
+    whole.insert("served".into(), served(&all.served));
+    whole
 }
 
 fn figures(figures: &Figures) -> Map<String, Value> {

@@ -31,7 +31,7 @@ pub(super) enum Body {
 /// A stream of pictures for one viewer: the newest one whenever it is asked for a piece, so whoever sends it asks when
 /// the last one has left.
 pub(super) struct Stream {
-    /// Stands first to be dropped first: who waits for the last reader to go may then count the viewers.
+    /// Dropped first, so that whoever waits for the last reader finds the viewer counted out already.
     place: ViewerPlace,
     pictures: Reader<Arc<Picture>>,
     writer: Writer,

@@ -25,7 +25,7 @@ pub enum UnixError {
     /// A server answers there.
     #[error("another server listens at {}; choose another path", .0.display())]
     InUse(PathBuf),
-    /// The file is none of a socket, so not ours to replace.
+    /// The file is not a socket, so not ours to replace.
     #[error("{} is a file and no socket; choose another path", .0.display())]
     OtherFile(PathBuf),
     /// Not a path to begin with.
@@ -42,13 +42,12 @@ pub enum UnixError {
     },
 }
 
-/// Listens at a path. The file that a dead server has left there is replaced.
+/// Listens at a path. The file that a dead server has left there is replaced, so it must be our [`turn`] there until it
+/// listens: who is bound only, or has just taken the path, looks as dead as the one before.
 pub(super) fn listen(path: &Path, backlog: i32) -> Result<(Socket, SocketFile), UnixError> {
     if !path.is_absolute() {
         return Err(UnixError::NoPath);
     }
-    // Until it listens. Who is bound only, or has just taken the path, looks as dead as the one before.
-    let _turn = turn(path);
     make_way(path)?;
     let listen = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -67,7 +66,7 @@ pub(super) fn listen(path: &Path, backlog: i32) -> Result<(Socket, SocketFile), 
 /// Waits until no other process of ours makes way at this path; it is ours as long as the value lives. A lock on the
 /// folder leaves no file behind. Where there is none to be had, as the folder cannot be read or somebody keeps it, all
 /// goes on without: that a dead server's file is taken for the second time in the same moment is then left to chance.
-fn turn(path: &Path) -> Option<File> {
+pub(super) fn turn(path: &Path) -> Option<File> {
     let folder = File::open(path.parent()?).ok()?;
     for _ in 0..LOCK_TRIES {
         match folder.try_lock() {
@@ -139,6 +138,7 @@ mod tests {
             let outcomes: Vec<_> = thread::scope(|scope| {
                 let listen = || {
                     begin.wait();
+                    let _turn = turn(&path);
                     listen(&path, 16)
                 };
                 let all: Vec<_> = (0..4).map(|_| scope.spawn(listen)).collect();

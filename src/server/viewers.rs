@@ -59,6 +59,11 @@ pub struct Refusal<'a> {
 /// Told of each event, on a thread of the runtime: must not block.
 pub type Observer = Box<dyn Fn(Event<'_>) + Send + Sync>;
 
+/// Numbers viewers from 1 on, also over several cameras, so that what is told late of one is not taken for what is told of
+/// the next.
+#[derive(Clone, Debug, Default)]
+pub struct Ids(Arc<AtomicU64>);
+
 /// Why there is no place for one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
@@ -68,7 +73,7 @@ pub struct Viewers {
     /// Most of them; 0 is no limit.
     most: usize,
     state: Mutex<State>,
-    last_id: AtomicU64,
+    ids: Ids,
     observer: Observer,
 }
 
@@ -106,7 +111,7 @@ pub struct Viewer {
 /// The figures of a viewer.
 #[derive(Clone, Debug)]
 pub struct ViewerFigures {
-    /// Its number; no other viewer of this camera ever has the same.
+    /// Its number; no other viewer has the same that was counted by the same [`Ids`].
     pub id: u64,
     /// Its address.
     pub peer: Remote,
@@ -142,8 +147,8 @@ impl std::fmt::Debug for Viewers {
 }
 
 impl Viewers {
-    pub(super) fn new(most: usize, observer: Observer) -> Arc<Self> {
-        Arc::new(Self { most, state: Mutex::default(), last_id: AtomicU64::new(0), observer })
+    pub(super) fn new(most: usize, ids: Ids, observer: Observer) -> Arc<Self> {
+        Arc::new(Self { most, state: Mutex::default(), ids, observer })
     }
 
     /// How many watch.
@@ -191,7 +196,7 @@ impl Viewers {
                 }
                 longest.leave(Reason::Evicted);
             }
-            let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+            let id = self.ids.0.fetch_add(1, Ordering::Relaxed) + 1;
             let viewer = Arc::new(Viewer::new(id, layout, connection.clone()));
             (viewers.insert(viewer.clone()), viewer)
         };
@@ -302,7 +307,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_server_evicts_the_viewer_that_stalled_longest() {
-        let viewers = Viewers::new(2, Box::new(|_| ()));
+        let viewers = Viewers::new(2, Ids::default(), Box::new(|_| ()));
         let server = Connections::new(0);
         let connections = [1, 2, 3].map(|port| server.connect(peer(port)).expect("a place"));
         let first = viewers.watch(&connections[0].connection, Layout::Standard).expect("a place");

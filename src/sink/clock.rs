@@ -6,9 +6,8 @@ use gst::prelude::*;
 
 use crate::unix_time;
 
-/// The Unix time at which a picture was captured: what its reference timestamp says, else its presentation time as the
-/// element's clock counts it, else now.
-pub(super) fn captured(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
+/// The Unix time at which a picture was captured: what its reference timestamp says, else `age` ago.
+pub(super) fn captured(buffer: &gst::BufferRef, age: Duration) -> Option<Duration> {
     let reference = buffer
         .iter_meta::<gst::ReferenceTimestampMeta>()
         .find(|meta| meta.reference().can_intersect(&unix_time::CAPS))
@@ -16,9 +15,7 @@ pub(super) fn captured(element: &gst::Element, segment: &gst::Segment, buffer: &
     if reference.is_some() {
         return reference;
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let age = age(element, segment, buffer).unwrap_or_default();
-    now.checked_sub(age)
+    SystemTime::now().duration_since(UNIX_EPOCH).ok()?.checked_sub(age)
 }
 
 /// How long ago this Unix time was; none for what is to come.
@@ -31,8 +28,8 @@ pub(super) fn running_time(segment: &gst::Segment, buffer: &gst::BufferRef) -> O
     segment.downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)
 }
 
-/// How long ago that was.
-fn age(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
+/// How long ago that was, as the element's clock counts it.
+pub(super) fn age(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
     let now = element.current_running_time()?;
     now.checked_sub(running_time(segment, buffer)?).map(Duration::from)
 }

@@ -12,7 +12,12 @@ use glib::prelude::*;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 
-use super::{clock, settings::*, throttle, vfuncs, viewers};
+use super::{
+    clock, message,
+    settings::*,
+    throttle, vfuncs,
+    viewers::{self, Teller},
+};
 use crate::{
     fanout::Wait,
     jpeg::{self, Header},
@@ -25,13 +30,13 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("mjpegserversink", gst::DebugColorFlags::empty(), Some("JPEG over HTTP server"))
 });
 
-/// Order of locking: `settings` and `state` are never held together.
+/// Order of locking: no two are held together.
 #[derive(Default)]
 pub struct MjpegServerSink {
     settings: Mutex<Settings>,
     state: Mutex<State>,
-    /// Whether pictures leave on arrival: the pipeline is live, and the user does not want to wait.
-    on_arrival: AtomicBool,
+    teller: Mutex<Teller>,
+    /// The pipeline is live.
     upstream_live: AtomicBool,
 }
 
@@ -105,8 +110,6 @@ impl ObjectImpl for MjpegServerSink {
             PROP_ALLOW_ORIGIN => settings.allow_origin = value.get().expect("GObject has checked the type"),
             PROP_LIVE_SYNC => {
                 settings.live_sync = value.get().expect("GObject has checked the type");
-                drop(settings);
-                self.choose_timing();
             }
             name => unreachable!("GObject lets no one write {name}"),
         }
@@ -187,11 +190,14 @@ impl BaseSinkImpl for MjpegServerSink {
         let config = settings.config().map_err(refused)?;
         let mount = settings.mount().map_err(refused)?;
         let camera = settings.camera().map_err(refused)?;
-        let observer = viewers::observer(self.obj().downgrade())
+        let (ids, observer) = {
+            let mut teller = lock(&self.teller);
+            (teller.ids.clone(), teller.observer(self.obj().downgrade()))
+        };
+        let observer = observer
             .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread for signals: {error}")))?;
-        let camera = Arc::new(Camera::new(camera, observer));
-        let server = Server::start(&config, mount, camera.clone())
-            .map_err(|error| gst::error_msg!(gst::ResourceError::OpenWrite, ("{error}")))?;
+        let camera = Arc::new(Camera::new(camera, ids, observer));
+        let server = Server::start(&config, mount, camera.clone()).map_err(|error| message::start_error(&error))?;
         let (address, url) = (server.address().clone(), server.url());
         gst::info!(CAT, imp = self, "listening on {address}, {url}");
         *lock(&self.state) = State::Started(Started { server, camera, prerolled: None, header: None });
@@ -203,7 +209,8 @@ impl BaseSinkImpl for MjpegServerSink {
             );
         }
         self.obj().notify(PROP_CURRENT_PORT);
-        self.say_listening(&url);
+        // Without a bus there is nobody to tell.
+        let _ = self.obj().post_message(message::listening(&self.obj(), &url));
         Ok(())
     }
 
@@ -223,7 +230,7 @@ impl BaseSinkImpl for MjpegServerSink {
             State::Stopped => None,
         };
         if prerolled.is_none_or(|prerolled| prerolled.as_ptr() != buffer.as_ptr()) {
-            self.publish(buffer);
+            self.publish(buffer, self.age(buffer));
         }
         Ok(gst::FlowSuccess::Ok)
     }
@@ -253,27 +260,30 @@ impl BaseSinkImpl for MjpegServerSink {
 }
 
 impl MjpegServerSink {
-    /// Tells the application where to look.
-    fn say_listening(&self, url: &str) {
-        let structure = gst::Structure::builder("listening").field("url", url).build();
-        // Without a bus there is nobody to tell.
-        let _ = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
-    }
-
-    /// Whether pictures leave on arrival, without waiting for their time.
+    /// Whether pictures leave on arrival, without waiting for their time: the pipeline is live, and the user does not want
+    /// to wait.
     pub(super) fn sends_on_arrival(&self) -> bool {
-        self.on_arrival.load(Ordering::Relaxed)
+        self.upstream_live.load(Ordering::Relaxed) && !lock(&self.settings).live_sync
     }
 
     /// Serves the picture of a paused pipeline.
     pub(super) fn preroll(&self, buffer: &gst::Buffer) {
-        self.publish(buffer);
+        // A clock that stands still, or still counts from before a seek, does not tell how old it is. That of a live
+        // pipeline runs by the time its first picture comes.
+        let counts = self.upstream_live.load(Ordering::Relaxed);
+        self.publish(buffer, if counts { self.age(buffer) } else { Duration::ZERO });
         if let State::Started(started) = &mut *lock(&self.state) {
             started.prerolled = Some(buffer.clone());
         }
     }
 
-    fn publish(&self, buffer: &gst::Buffer) {
+    /// Time since a buffer's presentation time.
+    fn age(&self, buffer: &gst::Buffer) -> Duration {
+        clock::age(self.obj().upcast_ref(), &self.obj().segment(), buffer).unwrap_or_default()
+    }
+
+    /// Gives a picture to the viewers that was captured `age` ago, unless its reference timestamp says otherwise.
+    fn publish(&self, buffer: &gst::Buffer, age: Duration) {
         let Some(camera) = self.camera() else { return };
         let Ok(map) = buffer.map_readable() else {
             self.drop_picture(&camera, "its memory cannot be read");
@@ -286,7 +296,7 @@ impl MjpegServerSink {
                 return;
             }
         };
-        let captured = clock::captured(self.obj().upcast_ref(), &self.obj().segment(), buffer);
+        let captured = clock::captured(buffer, age);
         // The one copy between pad and socket. Holding on to the buffer instead would let a slow viewer keep the
         // memory that a camera with few buffers needs for its next picture.
         let part = Part::new(&whole.pieces(), captured, &camera.config.boundary);
@@ -311,7 +321,7 @@ impl MjpegServerSink {
 
     /// Nobody watches: asks upstream to stop for a while, if the user wants that.
     fn throttle(&self, buffer: &gst::Buffer) {
-        if !lock(&self.settings).idle_throttle {
+        if !self.throttles() {
             return;
         }
         if let Some(running_time) = clock::running_time(&self.obj().segment(), buffer) {
@@ -323,11 +333,14 @@ impl MjpegServerSink {
         }
     }
 
+    /// Whether upstream is asked to stop while nobody watches.
+    pub(super) fn throttles(&self) -> bool {
+        lock(&self.settings).idle_throttle
+    }
+
     /// Somebody came: asks upstream to go on.
     pub(super) fn unthrottle(&self) {
-        if lock(&self.settings).idle_throttle {
-            throttle::end(self.obj().sink_pad());
-        }
+        throttle::end(self.obj().sink_pad());
     }
 
     /// Drops a picture that no viewer could show; warns about the first one only.
@@ -358,14 +371,8 @@ impl MjpegServerSink {
         let mut query = gst::query::Latency::new();
         let live = self.obj().sink_pad().peer_query(&mut query) && query.result().0;
         self.upstream_live.store(live, Ordering::Relaxed);
-        self.choose_timing();
         let leave = if self.sends_on_arrival() { "on arrival" } else { "at their time" };
         gst::info!(CAT, imp = self, "the pipeline is {}live, pictures leave {leave}", if live { "" } else { "not " });
-    }
-
-    fn choose_timing(&self) {
-        let on_arrival = self.upstream_live.load(Ordering::Relaxed) && !lock(&self.settings).live_sync;
-        self.on_arrival.store(on_arrival, Ordering::Relaxed);
     }
 
     fn camera(&self) -> Option<Arc<Camera>> {

@@ -46,6 +46,7 @@ use gst::prelude::*;
 
 mod clock;
 mod imp;
+mod message;
 mod settings;
 mod throttle;
 #[allow(unsafe_code, reason = "the bindings do not offer two functions of BaseSink")]

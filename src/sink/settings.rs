@@ -47,8 +47,9 @@ const DEFAULT_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(30);
 /// Chosen: less than the 60 s after which nginx and others give up a silent server.
 const DEFAULT_KEEPALIVE_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(20);
 
-/// What the user asked for. A change counts from the next start.
-#[derive(Clone, Debug)]
+/// What the user asked for. The server starts on the way to READY, so a change counts from the next time; that is why the
+/// properties are not marked as mutable in READY. No `Debug`, as it would show the secrets.
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) host: String,
     pub(super) port: u16,
@@ -70,22 +71,25 @@ pub(super) struct Settings {
     pub(super) allow_origin: Option<String>,
 }
 
-/// Why the settings are none to start with.
+/// Why the element cannot start with these settings.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SettingsError {
-    /// The mount is none.
+    /// The mount is not valid.
     #[error(transparent)]
     Mount(#[from] MountError),
     /// There is a key and nothing that it belongs to.
     #[error("tls-private-key-file is set and tls-certificate-file is not; set both, or neither for plain HTTP")]
     KeyAlone,
-    /// The token is none.
+    /// There is a password and nobody that it belongs to: it would keep nobody out.
+    #[error("user-pw is set and user-id is not; set both, or a token instead")]
+    PasswordAlone,
+    /// The token is not valid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The origin is none.
+    /// The origin is not valid.
     #[error(transparent)]
     Origin(#[from] OriginError),
-    /// The boundary is none.
+    /// The boundary is not valid.
     #[error("boundary: {0}")]
     Boundary(#[from] BoundaryError),
 }
@@ -152,9 +156,12 @@ impl Settings {
         }
     }
 
-    fn secrets(&self) -> Result<Secrets, TokenError> {
-        let user = self.user_id.clone().filter(|user| !user.is_empty());
-        let user = user.map(|user| (user, self.user_pw.clone().unwrap_or_default()));
+    fn secrets(&self) -> Result<Secrets, SettingsError> {
+        let user = match (given(&self.user_id), given(&self.user_pw)) {
+            (Some(user), password) => Some((user.to_owned(), password.unwrap_or_default().to_owned())),
+            (None, Some(_)) => return Err(SettingsError::PasswordAlone),
+            (None, None) => None,
+        };
         let token = given(&self.token).map(str::parse).transpose()?;
         Ok(Secrets { user, token })
     }
@@ -195,7 +202,6 @@ fn server_properties() -> Vec<glib::ParamSpec> {
                  systemd or systemd:NAME for one that systemd passes",
             )
             .default_value(DEFAULT_HOST)
-            .mutable_ready()
             .build(),
         glib::ParamSpecInt::builder(PROP_PORT)
             .nick("Port")
@@ -203,19 +209,16 @@ fn server_properties() -> Vec<glib::ParamSpec> {
             .minimum(0)
             .maximum(u16::MAX.into())
             .default_value(DEFAULT_PORT.into())
-            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_MOUNT)
             .nick("Mount")
             .blurb("Path below which this camera is served; sinks with one host and port share a server (/ = no path)")
             .default_value(DEFAULT_MOUNT)
-            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_BOUNDARY)
             .nick("Boundary")
             .blurb("Boundary between pictures: 1 to 70 letters, digits and any of ' + _ - . with no dash at either end")
             .default_value(DEFAULT_BOUNDARY)
-            .mutable_ready()
             .build(),
         glib::ParamSpecBoolean::builder(PROP_LIVE_SYNC)
             .nick("Live sync")
@@ -239,31 +242,26 @@ fn viewer_properties() -> Vec<glib::ParamSpec> {
             .blurb("Time after which a viewer that takes no byte is dropped, in nanoseconds (0 = never)")
             .maximum(MAX_TIME)
             .default_value(DEFAULT_TIMEOUT.nseconds())
-            .mutable_ready()
             .build(),
         glib::ParamSpecUInt64::builder(PROP_KEEPALIVE_INTERVAL)
             .nick("Keep-alive interval")
             .blurb("Time without a picture after which the last one is sent again, in nanoseconds (0 = never)")
             .maximum(MAX_TIME)
             .default_value(DEFAULT_KEEPALIVE_INTERVAL.nseconds())
-            .mutable_ready()
             .build(),
         glib::ParamSpecDouble::builder(PROP_MAX_FPS)
             .nick("Maximum rate")
             .blurb("Most pictures per second for each viewer (0 = no limit)")
             .minimum(0.0)
             .maximum(1000.0)
-            .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS)
             .nick("Maximum clients")
             .blurb("Most viewers of the stream; one that has stalled gives up its place to another (0 = no limit)")
-            .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS_PER_ADDRESS)
             .nick("Maximum clients per address")
             .blurb("Most connections from one address (0 = no limit)")
-            .mutable_ready()
             .build(),
     ]
 }
@@ -273,13 +271,11 @@ fn secret_properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecString::builder(PROP_USER_ID)
             .nick("User")
             .blurb("User that viewers have to give by Basic authentication (empty = none)")
-            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_USER_PW)
             .nick("Password")
             .blurb("Password that viewers have to give with the user")
             .write_only()
-            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_TOKEN)
             .nick("Token")
@@ -287,24 +283,20 @@ fn secret_properties() -> Vec<glib::ParamSpec> {
                 "Token that opens everything as ?token= or Bearer: letters, digits and any of - . _ ~ (empty = none)",
             )
             .write_only()
-            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_TLS_CERTIFICATE_FILE)
             .nick("TLS certificate file")
             .blurb(
                 "PEM file of the certificate and those behind it, to serve HTTPS; read again on change (empty = HTTP)",
             )
-            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_TLS_PRIVATE_KEY_FILE)
             .nick("TLS private key file")
             .blurb("PEM file of the certificate's private key, not encrypted (empty = in tls-certificate-file)")
-            .mutable_ready()
             .build(),
         glib::ParamSpecString::builder(PROP_ALLOW_ORIGIN)
             .nick("Allowed origin")
             .blurb("Site whose pages may read what is served: scheme://host:port, * for all (empty = none)")
-            .mutable_ready()
             .build(),
     ]
 }

@@ -3,30 +3,56 @@
 use std::{
     io,
     sync::{LazyLock, mpsc},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use glib::subclass::{Signal, prelude::*};
 use gst::prelude::*;
 
 use super::{MjpegServerSink, imp::CAT, settings::PROP_NUM_CLIENTS};
-use crate::server::{Camera, Event, Figures, Observer, Reason, Refusal, Served, ViewerFigures};
+use crate::server::{Camera, Event, Figures, Ids, Observer, Reason, Refusal, Served, ViewerFigures};
 
 const CLIENT_ADDED: &str = "client-added";
 const CLIENT_REMOVED: &str = "client-removed";
 const REMOVE: &str = "remove";
 
-/// The element's signals. `client-added` and `client-removed` come one after the other from a thread of the element.
+/// The element's signals. `client-added` and `client-removed` come one after the other from a thread of the element; those
+/// of viewers that a stop sent away may come when the element is in NULL already.
+#[expect(unused_doc_comments, reason = "hotdoc reads them")]
 pub(super) fn signals() -> &'static [Signal] {
     static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
         vec![
-            // Id and address.
+            /**
+             * GstMjpegServerSink::client-added:
+             * @id: the number of the viewer, which no other one of the element has
+             * @address: its address and port, or `unix`
+             *
+             * A viewer began to watch.
+             *
+             * Since: 0.1.0
+             */
             Signal::builder(CLIENT_ADDED).param_types([u64::static_type(), String::static_type()]).build(),
-            // Id, address, and one of closed, ended, stalled, evicted, removed, stopped.
+            /**
+             * GstMjpegServerSink::client-removed:
+             * @id: the number of the viewer
+             * @address: its address and port, or `unix`
+             * @reason: `closed`, `ended`, `stalled`, `evicted`, `removed` or `stopped`
+             *
+             * A viewer has left.
+             *
+             * Since: 0.1.0
+             */
             Signal::builder(CLIENT_REMOVED)
                 .param_types([u64::static_type(), String::static_type(), String::static_type()])
                 .build(),
-            // The id of a viewer; whether there was one.
+            /**
+             * GstMjpegServerSink::remove:
+             * @id: the number of a viewer
+             *
+             * Sends a viewer away. Returns whether there was one.
+             *
+             * Since: 0.1.0
+             */
             Signal::builder(REMOVE)
                 .action()
                 .param_types([u64::static_type()])
@@ -49,33 +75,62 @@ enum Told {
     Trouble(String),
 }
 
-/// Has the element emit its signals, from a thread of its own: a handler that takes its time holds up no viewer, and may
-/// change the state of the element. The thread ends when the observer is dropped and all has been told.
-///
-/// # Errors
-///
-/// The system has no thread left.
-pub(super) fn observer(element: glib::WeakRef<MjpegServerSink>) -> io::Result<Observer> {
-    let (tell, told) = mpsc::sync_channel(MOST_EVENTS);
-    let teller = element.clone();
-    thread::Builder::new().name("mjpeghttp-events".into()).spawn(move || {
-        for told in told {
-            let Some(element) = teller.upgrade() else { return };
-            emit(&element, told);
-        }
-    })?;
-    Ok(Box::new(move |event| {
-        let told = match event {
-            Event::Added(viewer) => Told::Added(viewer.figures()),
-            Event::Removed(viewer, reason) => Told::Removed(viewer.figures(), reason),
-            // At once: a storm of requests must not push out what viewers do, and it costs nothing where nobody reads it.
-            Event::Refused(refusal) => return log_refusal(&element, refusal),
-            Event::Trouble(what) => Told::Trouble(what.to_owned()),
-        };
-        if tell.try_send(told).is_err() {
-            gst::warning!(CAT, "a handler is too slow: {MOST_EVENTS} signals wait, one is left out");
-        }
-    }))
+/// Tells the application of viewers, over all runs of the element.
+#[derive(Default)]
+pub(super) struct Teller {
+    pub(super) ids: Ids,
+    /// Ends when it has told all of the last run.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Teller {
+    /// Has the element emit its signals, from a thread of its own: a handler that takes its time holds up no viewer, and
+    /// may change the state of the element. The thread ends when the observer is dropped and all has been told.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread left.
+    pub(super) fn observer(&mut self, element: glib::WeakRef<MjpegServerSink>) -> io::Result<Observer> {
+        let (tell, told) = mpsc::sync_channel(MOST_EVENTS);
+        let (before, teller) = (self.thread.take(), element.clone());
+        let thread = thread::Builder::new().name("mjpeghttp-events".into()).spawn(move || {
+            // However slow its handlers are, what is left of the last run comes first.
+            before.map(JoinHandle::join);
+            for told in told {
+                let Some(element) = teller.upgrade() else { return };
+                emit(&element, told);
+            }
+        })?;
+        self.thread = Some(thread);
+        Ok(Box::new(move |event| {
+            let told = match event {
+                Event::Added(viewer) => {
+                    unthrottle(&element);
+                    Told::Added(viewer.figures())
+                }
+                Event::Removed(viewer, reason) => Told::Removed(viewer.figures(), reason),
+                // At once: a storm of requests must not push out what viewers do, and it costs nothing where nobody
+                // reads it.
+                Event::Refused(refusal) => return log_refusal(&element, refusal),
+                Event::Trouble(what) => Told::Trouble(what.to_owned()),
+            };
+            if tell.try_send(told).is_err()
+                && let Some(element) = element.upgrade()
+            {
+                gst::warning!(CAT, obj = element, "a handler is too slow: {MOST_EVENTS} signals wait, one is left out");
+            }
+        }))
+    }
+}
+
+/// Has upstream go on. Not from the thread that calls handlers, as the viewer would wait for them, nor from the server's,
+/// as elements upstream may take their time.
+fn unthrottle(element: &glib::WeakRef<MjpegServerSink>) {
+    if let Some(element) = element.upgrade()
+        && element.imp().throttles()
+    {
+        element.call_async(|element| element.imp().unthrottle());
+    }
 }
 
 fn log_refusal(element: &glib::WeakRef<MjpegServerSink>, Refusal { peer, asked, why }: Refusal<'_>) {
@@ -95,7 +150,6 @@ fn emit(element: &MjpegServerSink, told: Told) {
             let count: u32 = element.property(PROP_NUM_CLIENTS);
             gst::info!(CAT, obj = element, "viewer {id} from {peer} came, layout {layout}; {count} watch");
             let address = peer.to_string();
-            element.imp().unthrottle();
             element.emit_by_name::<()>(CLIENT_ADDED, &[&id, &address]);
         }
         Told::Removed(ViewerFigures { id, peer, pictures, skipped, connected_for, .. }, reason) => {

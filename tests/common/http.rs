@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::pipeline::{DEADLINE, wait_until};
@@ -278,4 +279,17 @@ fn line(reader: &mut impl BufRead) -> String {
     reader.read_until(b'\n', &mut line).expect("a line in time");
     let line = String::from_utf8(line).expect("a line is text");
     line.strip_suffix("\r\n").unwrap_or_else(|| panic!("{line:?} does not end in CRLF")).to_owned()
+}
+
+/// The time now, as `X-Timestamp` tells it.
+pub fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970")
+}
+
+/// The value of an `X-Timestamp`.
+#[track_caller]
+pub fn timestamp(value: Option<&str>) -> Duration {
+    let (seconds, micros) = value.and_then(|value| value.split_once('.')).expect("seconds.micros");
+    assert_eq!(micros.len(), 6);
+    Duration::new(seconds.parse().expect("seconds"), micros.parse::<u32>().expect("micros") * 1000)
 }

@@ -9,7 +9,7 @@ use std::{
 use gstmjpeghttp::{
     jpeg::Header,
     multipart::Part,
-    server::{Camera, CameraConfig},
+    server::{Camera, CameraConfig, Ids},
 };
 
 use super::jpeg;
@@ -29,7 +29,7 @@ pub async fn settle() {
 pub fn camera() -> Arc<Camera> {
     let boundary = "frame".parse().expect("a boundary");
     let config = CameraConfig { boundary, keepalive: Duration::ZERO, max_fps: None, max_clients: 0 };
-    Arc::new(Camera::new(config, Box::new(|_| ())))
+    Arc::new(Camera::new(config, Ids::default(), Box::new(|_| ())))
 }
 
 /// Publishes a picture of [`jpeg`].
