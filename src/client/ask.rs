@@ -32,7 +32,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// A try has failed. What servers want to be told again they ask for again, and an old session may be what they refuse.
+    /// A try failed: forget the cookies. A server that needs them sets them again, and an old session may be what it
+    /// refuses.
     pub(super) fn failed(&mut self) {
         self.cookies.clear();
     }
@@ -200,8 +201,8 @@ fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, Cl
     }
 }
 
-/// Whether bytes begin as a stream of pictures does: with a delimiter, the head of a part, or a picture; `None` while they
-/// are too few to tell.
+/// Whether bytes begin as a stream of pictures does: with a delimiter, the head of a part, or a picture; `None` while
+/// they are too few to tell.
 fn begins_as_stream(bytes: &[u8]) -> Option<bool> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
     let begins = |known: &&[u8]| bytes.iter().zip(*known).all(|(a, b)| a.eq_ignore_ascii_case(b));
@@ -240,8 +241,8 @@ fn retry_after(head: &ResponseHead, now: SystemTime) -> Option<Duration> {
     value.parse().ok().map(Duration::from_secs).or_else(|| time_until(value, head, now))
 }
 
-/// How far a date in an answer is away. Cameras that have lost the time are not rare: what counts is the server's own idea
-/// of now, if it tells that.
+/// How far a date in an answer is away. Cameras that have lost the time are not rare: what counts is the server's own
+/// idea of now, if it tells that.
 fn time_until(date: &str, head: &ResponseHead, now: SystemTime) -> Option<Duration> {
     let its_now = head.field_value("date").and_then(parse_date);
     let now = its_now.or_else(|| Some(now.duration_since(UNIX_EPOCH).ok()?.as_secs()))?;

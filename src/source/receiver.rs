@@ -17,7 +17,7 @@ use crate::{
 
 /// What the reading thread holds of the element.
 pub(super) struct ToElement {
-    /// Weak: the thread ends with the element, not the element with the thread.
+    /// Weak: this thread must not keep the element alive.
     pub(super) element: glib::WeakRef<MjpegClientSrc>,
     pub(super) queue: Arc<Queue>,
     pub(super) stats: Arc<Stats>,

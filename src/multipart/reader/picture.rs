@@ -51,7 +51,7 @@ enum Verdict {
 enum Resume {
     /// Something begins here: a delimiter, a head, or another picture.
     At(usize),
-    /// Nothing does before here. What follows is the rest of the picture if a delimiter is to be expected after it.
+    /// Nothing begins before this offset. If a delimiter is to be expected, all up to it is the rest of this picture.
     After(usize),
 }
 
