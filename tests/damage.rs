@@ -33,6 +33,8 @@ const BROKEN: &[Damage] = &[
         [before, b"\xff\xdd\x07\x04\0\x04", after].concat()
     }),
     ("no width", |jpeg| with(jpeg, jpeg.at(0xc0) + 7, &[0, 0])),
+    // It came out with height=0 in its caps, which fails in muxers and filters.
+    ("no height", |jpeg| with(jpeg, jpeg.at(0xc0) + 5, &[0, 0])),
     ("no frame header", |jpeg| with(jpeg, jpeg.at(0xc0) + 1, &[0xea])),
     ("a start of image in its data", |jpeg| with(jpeg, jpeg.data + 20, &[0xff, 0xd8])),
     ("a marker in its data that swallows the rest", |jpeg| with(jpeg, jpeg.data + 20, &[0xff, 0xc4, 0x30, 0])),

@@ -1,6 +1,9 @@
 //! What comes in at the pad: caps, and buffers that are no picture.
 
-use common::pipeline::{init, numbered, pictures, stat};
+use common::{
+    jpeg::sized,
+    pipeline::{init, numbered, pictures, stat},
+};
 use gst::prelude::*;
 use gst_check::Harness;
 
@@ -34,6 +37,11 @@ fn a_truncated_picture_is_dropped_with_one_warning() {
     let picture = &pictures()[0];
     assert_is_dropped(&picture[..picture.len() - 1], "cut short");
     assert_is_dropped(&picture[..picture.len() / 2], "cut short");
+}
+
+#[test]
+fn a_picture_without_height_is_dropped_with_one_warning() {
+    assert_is_dropped(&sized(0, 64, 0), "frame header");
 }
 
 /// A search for FF D9 would take the end of the thumbnail for the end of the picture.

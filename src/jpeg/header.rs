@@ -5,7 +5,7 @@
 pub struct Header {
     /// Width in pixels, at least 1.
     pub width: u16,
-    /// Height in pixels; 0 when the picture tells it only after its first scan (DNL, which cameras do not use).
+    /// Height in pixels, at least 1.
     pub height: u16,
     /// Number of components: 1 is grey, 3 is colour.
     pub components: u8,
@@ -19,7 +19,9 @@ impl Header {
     pub(super) fn parse(fields: [u8; Self::LEN]) -> Option<Self> {
         let [_precision, h1, h0, w1, w0, components] = fields;
         let header = Self { width: u16::from_be_bytes([w1, w0]), height: u16::from_be_bytes([h1, h0]), components };
-        (header.width > 0 && components > 0).then_some(header)
+        // T.81 B.2.5 lets a DNL segment behind the first scan tell the height. libjpeg refuses that, and no camera is
+        // known to do it.
+        (header.width > 0 && header.height > 0 && components > 0).then_some(header)
     }
 }
 
@@ -34,8 +36,9 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_without_width_or_components_is_refused() {
+    fn a_picture_without_width_height_or_components_is_refused() {
         assert_eq!(Header::parse([8, 0, 1, 0, 0, 3]), None);
+        assert_eq!(Header::parse([8, 0, 0, 0, 1, 3]), None);
         assert_eq!(Header::parse([8, 0, 1, 0, 1, 0]), None);
     }
 }

@@ -60,11 +60,11 @@ pub enum Damage {
     /// A second picture starts before the first has ended: the rest of the first is missing.
     #[error("another picture starts inside it")]
     StartInside,
-    /// A segment whose length is smaller than the length field itself, or a table, frame or scan header whose length does not
-    /// fit its number of components.
+    /// A segment whose length is smaller than the length field itself, or a table, frame or scan header whose length
+    /// does not fit its number of components.
     #[error("a segment has an impossible length")]
     SegmentLength,
-    /// A frame header without width or components, or after the picture's data.
+    /// A frame header without width, height or components, or after the picture's data.
     #[error("the frame header makes no sense")]
     FrameHeader,
     /// Picture data or the end of image came before any frame header.
