@@ -40,8 +40,26 @@ pub fn any_stretch() -> impl Strategy<Value = Vec<u8>> {
         stream.bytes.extend(row.closing);
         stream.bytes
     });
-    let long = prop_oneof![Just(b'x'), Just(b'\n'), Just(0xff)].prop_map(|byte| vec![byte; 20_000]);
-    prop_oneof![12 => part, 3 => any_bytes(), 1 => long]
+    prop_oneof![12 => part, 3 => any_bytes(), 1 => any_long(), 3 => any_late_picture()]
+}
+
+/// One byte over and over, about as often as the reader has limits of its lines, or more.
+fn any_long() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop::sample::select(b" x\n\0\xff".as_slice());
+    let len = (prop::sample::select(&[1024, 16 * 1024, 20_000]), 0..5_usize).prop_map(|(limit, more)| limit - 2 + more);
+    (byte, len).prop_map(|(byte, len)| vec![byte; len])
+}
+
+/// Three parts; in the second a long line stands before the picture, and perhaps a record behind it.
+fn any_late_picture() -> impl Strategy<Value = Vec<u8>> {
+    let part = |index, before: &[u8], after: &[u8]| {
+        let head = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n";
+        [head, before, &jpeg::any(index, 120).bytes(), after, b"\r\n"].concat()
+    };
+    let record = prop::sample::select(vec![b"".as_slice(), b" record"]);
+    (any_long(), record, 0..100_usize).prop_map(move |(long, record, index)| {
+        [part(index, b"", b""), part(index + 1, &long, record), part(index + 2, b"", b"")].concat()
+    })
 }
 
 pub fn any_stream() -> impl Strategy<Value = Vec<u8>> {

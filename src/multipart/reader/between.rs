@@ -77,6 +77,8 @@ impl Between {
     /// What came before the picture that begins behind these bytes of a line.
     fn start(self, line: &[u8]) -> Start {
         let Self { head, body, junk, delimited, overlong, .. } = self;
+        // Of a line that comes in several reads, what is too long is gone by now; in one read all of it is there.
+        let overlong = overlong || line.len() > MAX_LINE;
         let behind_junk = body.is_some() && (overlong || junk + line.trim_ascii().len() >= MIN_PICTURE);
         Start { head, body: body.map_or(0, |body| body + line.len() as u64), behind_junk, delimited }
     }
@@ -143,8 +145,8 @@ fn landmark(data: &[u8], searched: usize) -> Landmark {
     Landmark::None(data.len())
 }
 
-/// Bytes that can be what is left of a picture's start. Chosen: what stands before a thumbnail is longer; heartbeats, and
-/// what some boards send before each picture, are shorter.
+/// Bytes that can be what is left of a picture's start. Chosen: what stands before a thumbnail is longer; heartbeats,
+/// and what some boards send before each picture, are shorter.
 const MIN_PICTURE: usize = 16;
 
 /// Longest line kept between two pictures, in bytes. Chosen near Apache httpd's default for one field (8190), doubled.
