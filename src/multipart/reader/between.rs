@@ -99,7 +99,7 @@ impl<S: Copy> Reader<S> {
                     self.place = Place::Skip(Skip::foreign(head));
                 }
                 if lost {
-                    self.tell(Damage::NotJpeg);
+                    self.tell_damaged(Damage::NotJpeg);
                 }
             }
             Landmark::Picture(at) => {

@@ -53,6 +53,8 @@ pub struct Reader<S> {
     /// Damaged pictures since the last whole one.
     damaged_in_a_row: usize,
     events: VecDeque<Event<S>>,
+    /// Foreign parts for which there was no room among the events.
+    more_foreign: u64,
 }
 
 /// What a reader may hold.
@@ -69,7 +71,7 @@ pub enum Event<S> {
     Frame(Frame<S>),
     /// A picture was lost. A stream of hardly anything else may lose more than are told.
     Damaged(Damage),
-    /// A part of another type was skipped.
+    /// A part of another type was skipped. Of very many in one read the last are told behind all else.
     Foreign,
 }
 
@@ -132,6 +134,7 @@ impl<S: Copy> Reader<S> {
             tidy: false,
             damaged_in_a_row: 0,
             events: VecDeque::new(),
+            more_foreign: 0,
         }
     }
 
@@ -167,7 +170,10 @@ impl<S: Copy> Reader<S> {
     /// What came out since the last call, the oldest first.
     #[expect(clippy::should_implement_trait, reason = "an iterator that ended must not go on")]
     pub fn next(&mut self) -> Option<Event<S>> {
-        self.events.pop_front()
+        self.events.pop_front().or_else(|| {
+            self.more_foreign = self.more_foreign.checked_sub(1)?;
+            Some(Event::Foreign)
+        })
     }
 
     /// Whether a picture is in whole and only waits for the bytes after it to confirm its length.
@@ -200,6 +206,22 @@ impl<S: Copy> Reader<S> {
     /// What the stream's Content-Length fields have proved to be worth.
     pub fn lengths(&self) -> Lengths {
         self.lengths
+    }
+
+    /// Tells that a picture was lost.
+    fn tell_damaged(&mut self, damage: Damage) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(Event::Damaged(damage));
+        }
+    }
+
+    /// Tells that a foreign part was skipped.
+    fn tell_foreign(&mut self) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(Event::Foreign);
+        } else {
+            self.more_foreign += 1;
+        }
     }
 
     fn step(&mut self, stamp: S) -> Step {
@@ -248,7 +270,11 @@ const SPACE: usize = 64 * 1024;
 /// Bytes offered behind a picture: the delimiter, the next head, and a little.
 const NEXT_HEAD: usize = 512;
 
-/// Least and most space offered for one read, in bytes. Chosen: the lower bound keeps pictures that grow from being read
-/// in crumbs, the upper one keeps a length that lies from reserving memory that never fills.
+/// Least and most space offered for one read, in bytes. Chosen: the lower bound keeps pictures that grow from being
+/// read in crumbs, the upper one keeps a length that lies from reserving memory that never fills.
 const MIN_SPACE: usize = 4 * 1024;
 const MAX_SPACE: usize = 1024 * 1024;
+
+/// Events not taken yet beyond which no damage is told, and foreign parts are only counted. Chosen: no camera sends as
+/// many in one read. Without it a megabyte of nothing but starts would make ten of events.
+const MAX_EVENTS: usize = 1024;

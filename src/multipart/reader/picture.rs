@@ -289,22 +289,13 @@ impl<S: Copy> Reader<S> {
         let delimited = picture.delimited;
         self.damaged_in_a_row += 1;
         self.tidy &= damage != Damage::NotJpeg;
-        self.tell(damage);
+        self.tell_damaged(damage);
         match resume {
             Resume::After(count) if delimited => {
                 self.buffer.consume(count);
                 self.place = Place::Skip(Skip::lost());
             }
             Resume::At(count) | Resume::After(count) => self.enter_between(count),
-        }
-    }
-}
-
-impl<S> Reader<S> {
-    /// Tells that a picture was lost.
-    pub(super) fn tell(&mut self, damage: Damage) {
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(Event::Damaged(damage));
         }
     }
 }
@@ -319,10 +310,6 @@ fn cut_short(part: &[u8]) -> Verdict {
     let damage = jpeg::check(part).err().unwrap_or(Damage::Truncated);
     Verdict::Damaged(damage, Resume::At(part.len()))
 }
-
-/// Events not taken yet beyond which no damage is told. Chosen: no camera sends as many damaged pictures in one read.
-/// Without it a megabyte of nothing but starts would make ten of events.
-const MAX_EVENTS: usize = 1024;
 
 /// Damaged pictures in a row after which the search for the next goes on behind the damage, not behind the start, and
 /// starts tried inside one picture: a hostile stream of nested starts would otherwise make the walk go over the same

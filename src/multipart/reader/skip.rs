@@ -3,7 +3,7 @@
 
 use memchr::memchr;
 
-use super::{Event, Place, Reader, Start, Step};
+use super::{Place, Reader, Start, Step};
 use crate::{
     jpeg,
     multipart::{
@@ -103,7 +103,7 @@ impl<S: Copy> Reader<S> {
                 // Nothing tells where it ends, so look for the next picture.
                 self.enter_between(0);
             }
-            self.events.push_back(Event::Foreign);
+            self.tell_foreign();
         }
         Step::Next
     }

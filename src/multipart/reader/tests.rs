@@ -283,3 +283,15 @@ fn parts_that_hold_no_picture_are_damaged_where_they_call_themselves_one() {
         assert_eq!(events(&mut reader), expected, "{content_type}, {body:?}");
     }
 }
+
+/// A megabyte of them in one read made several of events.
+#[test]
+fn foreign_parts_without_number_are_counted_in_bounded_memory() {
+    const COUNT: usize = 3 * MAX_EVENTS;
+    let mut reader = reader();
+    let text = part("Content-Type: text/plain\r\n", b"text\r\n");
+    reader.push(&[text.repeat(COUNT), part("", PICTURE)].concat(), 0);
+    assert!(reader.events.len() <= MAX_EVENTS + 1, "{}", reader.events.len());
+    let (foreign, frames): (Vec<_>, Vec<_>) = events(&mut reader).into_iter().partition(|e| *e == Event::Foreign);
+    assert_eq!((foreign.len(), frames.len()), (COUNT, 1));
+}
