@@ -65,8 +65,8 @@ impl Chunked {
         Self { state: State::default(), first: Some(Vec::new()), returns: false, announced: true }
     }
 
-    /// A body before its first byte, of which nobody says that it is chunked: its first line has to be a length and nothing
-    /// else.
+    /// A body before its first byte, of which nobody says that it is chunked: its first line has to be a length and
+    /// nothing else.
     pub fn unannounced() -> Self {
         Self { announced: false, ..Self::new() }
     }
@@ -107,26 +107,7 @@ impl Chunked {
                 }
                 State::Length(length) => {
                     bytes = rest;
-                    let state = length.take(*first);
-                    let doubtful = !self.announced && !is_strict(*first, state);
-                    self.state = match (state, &mut self.first) {
-                        (state, Some(kept)) => {
-                            kept.push(*first);
-                            match state {
-                                Ok(state) if !doubtful => state,
-                                _ => {
-                                    data(kept);
-                                    State::AsItIs
-                                }
-                            }
-                        }
-                        // One line of a preamble may look like a length; what is lost with it is a picture.
-                        (Err(_), None) if !self.announced => {
-                            data(&[*first]);
-                            State::AsItIs
-                        }
-                        (state, None) => state?,
-                    };
+                    self.state = self.length(length, *first, &mut data)?;
                 }
                 State::AsItIs => {
                     data(bytes);
@@ -167,11 +148,32 @@ impl Chunked {
         }
         Ok(!matches!(self.state, State::Ended { .. } | State::Over | State::Beyond))
     }
+
+    /// Takes the next byte of a line with a chunk's length. What turns out to be no length is data.
+    fn length(&mut self, length: Length, byte: u8, data: &mut impl FnMut(&[u8])) -> Result<State, ChunkedError> {
+        let state = length.take(byte);
+        let Some(first) = &mut self.first else {
+            // One line of a preamble may look like a length; what is lost with it is a picture.
+            if state.is_err() && !self.announced {
+                data(&[byte]);
+                return Ok(State::AsItIs);
+            }
+            return state;
+        };
+        first.push(byte);
+        match state {
+            Ok(state) if self.announced || is_strict(byte, state) => Ok(state),
+            _ => {
+                data(first);
+                Ok(State::AsItIs)
+            }
+        }
+    }
 }
 
 /// Whether a byte of the first line, which led to this state, leaves no doubt that the line is the length of a chunk.
-fn is_strict(byte: u8, state: Result<State, ChunkedError>) -> bool {
-    let in_length = matches!(state, Ok(State::Length(Length { any: true, .. }) | State::Data(_)));
+fn is_strict(byte: u8, state: State) -> bool {
+    let in_length = matches!(state, State::Length(Length { any: true, .. }) | State::Data(_));
     in_length && !matches!(byte, b' ' | b'\t')
 }
 
