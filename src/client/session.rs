@@ -158,13 +158,17 @@ impl<'a, R: Receiver> Body<'a, R> {
         let settling = self.pictures.reader.is_settling();
         let end = self.ends_after(options);
         let wait = if settling { Some(SETTLE) } else { end.or(limit(options.timeout)) };
-        let mut space = [0; CODED_SPACE];
-        let is_coded = self.coding.is_some();
         let Pictures { reader, receiver, .. } = &mut self.pictures;
-        let to_fill = if is_coded { &mut space } else { reader.space() };
-        let read = connection.read(to_fill, wait, || receiver.waits());
-        match read? {
-            Read::Bytes(count) if is_coded => self.take(&space[..count]),
+        let read = if self.coding.is_some() {
+            let mut space = [0; CODED_SPACE];
+            match connection.read(&mut space, wait, || receiver.waits())? {
+                Read::Bytes(count) => return self.take(&space[..count]),
+                other => other,
+            }
+        } else {
+            connection.read(reader.space(), wait, || receiver.waits())?
+        };
+        match read {
             Read::Bytes(count) => {
                 self.count(count);
                 self.pictures.filled(count);

@@ -10,9 +10,9 @@ use bytes::Bytes;
 
 use crate::sync::lock;
 
-/// Holds what came from the stream and is not consumed yet, with room for more. A picture leaves with the memory that
-/// it was read into, and that comes back when the picture is dropped: so a picture is copied nowhere, and the room need
-/// not be cleared for each read.
+/// Holds what came from the stream and is not consumed yet, with room for more. Pictures leave with the memory that they
+/// were read into, and that comes back when the last of them is dropped: so a picture is copied nowhere, and the room
+/// need not be cleared for each read.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
@@ -25,10 +25,10 @@ pub(super) struct Buffer {
 #[derive(Clone, Default)]
 struct Spare(Arc<Mutex<Vec<Vec<u8>>>>);
 
-/// A picture in the memory that it was read into.
+/// Pictures in the memory that they were read into.
 struct Lent {
     bytes: Vec<u8>,
-    picture: Range<usize>,
+    pictures: Range<usize>,
     spare: Spare,
 }
 
@@ -37,8 +37,16 @@ impl Buffer {
         &self.bytes[self.start..self.end]
     }
 
-    /// Room for `wanted` more bytes.
-    pub(super) fn space(&mut self, wanted: usize) -> &mut [u8] {
+    /// Room for `wanted` more bytes; `likely` is the length of memory that mostly does.
+    pub(super) fn space(&mut self, wanted: usize, likely: usize) -> &mut [u8] {
+        let needed = likely.max(self.end - self.start + wanted);
+        if self.bytes.len() / KEPT > needed {
+            // A picture that was much longer has left it.
+            let mut bytes = self.spare.get(needed);
+            self.end -= self.start;
+            bytes[..self.end].copy_from_slice(&self.bytes[self.start..][..self.end]);
+            (self.bytes, self.start) = (bytes, 0);
+        }
         if self.bytes.len() - self.end < wanted {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -69,23 +77,26 @@ impl Buffer {
         }
     }
 
-    /// Takes the first `len` bytes out.
-    pub(super) fn take(&mut self, len: usize) -> Bytes {
-        let after = self.data().len() - len;
-        if len < self.bytes.len() / 4 || after > len / 4 {
-            // A small picture should not hold on to a large memory; and where much follows it, that would be copied.
-            let taken = Bytes::copy_from_slice(&self.data()[..len]);
-            self.consume(len);
-            return taken;
-        }
-        // The next picture is likely to be as long. A memory that has grown too long would be held by each of them.
-        let likely = (len + after).next_power_of_two().max(MIN_SIZE).min(self.bytes.len());
-        let mut bytes = self.spare.get(likely);
-        bytes[..after].copy_from_slice(&self.data()[len..]);
-        std::mem::swap(&mut bytes, &mut self.bytes);
+    /// Consumes a picture of that length; where it stands, until space is asked for.
+    pub(super) fn mark(&mut self, len: usize) -> Range<usize> {
         let picture = self.start..self.start + len;
-        (self.start, self.end) = (0, after);
-        Bytes::from_owner(Lent { bytes, picture, spare: self.spare.clone() })
+        self.consume(len);
+        picture
+    }
+
+    /// Takes out what stands there, pictures that are consumed; `likely` is the length of memory that mostly does for what
+    /// follows.
+    pub(super) fn lend(&mut self, pictures: Range<usize>, likely: usize) -> Bytes {
+        let rest = self.data().len();
+        if pictures.len() < self.bytes.len() / KEPT || rest > pictures.len() {
+            // A small picture should not hold on to a large memory; and where much follows it, that would be copied.
+            return Bytes::copy_from_slice(&self.bytes[pictures]);
+        }
+        let mut bytes = self.spare.get(likely.max(rest));
+        bytes[..rest].copy_from_slice(self.data());
+        std::mem::swap(&mut bytes, &mut self.bytes);
+        (self.start, self.end) = (0, rest);
+        Bytes::from_owner(Lent { bytes, pictures, spare: self.spare.clone() })
     }
 }
 
@@ -118,7 +129,7 @@ impl fmt::Debug for Spare {
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes[self.picture.clone()]
+        &self.bytes[self.pictures.clone()]
     }
 }
 
@@ -132,8 +143,9 @@ impl Drop for Lent {
 /// most, and of small ones as many as wait in a queue.
 const MAX_SPARE: usize = 6 * 1024 * 1024;
 
-/// Least memory to begin with behind a picture, in bytes: the reader offers as much for one read.
-const MIN_SIZE: usize = 64 * 1024;
+/// How many times as long as what is in it memory may be that is kept. Chosen: of what is given out three quarters may be
+/// of no use to whoever holds it.
+const KEPT: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -141,20 +153,26 @@ mod tests {
 
     fn filled(text: &[u8]) -> Buffer {
         let mut buffer = Buffer::default();
-        buffer.space(text.len()).copy_from_slice(text);
+        buffer.space(text.len(), 0).copy_from_slice(text);
         buffer.filled(text.len());
         buffer
     }
 
     #[test]
-    fn a_picture_leaves_with_its_memory_and_gives_it_back() {
-        let mut buffer = filled(b"PICTUREpicture--frame");
+    fn pictures_leave_with_their_memory_and_give_it_back() {
+        let mut buffer = filled(b"--PICTURE--PICTURE--frame");
         let memory = buffer.data().as_ptr();
-        buffer.consume(1);
-        let picture = buffer.take(17);
-        assert_eq!((&picture[..], buffer.data()), (&b"ICTUREpicture--fr"[..], &b"ame"[..]));
-        assert_eq!(picture.as_ptr(), memory.wrapping_add(1));
-        drop(picture);
+        buffer.consume(2);
+        let first = buffer.mark(7);
+        buffer.consume(2);
+        let second = buffer.mark(7);
+        let pictures = buffer.lend(first.start..second.end, 10);
+        assert_eq!((&pictures[..], buffer.data()), (&b"PICTURE--PICTURE"[..], &b"--frame"[..]));
+        assert_eq!(pictures.as_ptr(), memory.wrapping_add(2));
+        let second = pictures.slice(9..);
+        drop(pictures);
+        assert_eq!((&second[..], lock(&buffer.spare.0).len()), (&b"PICTURE"[..], 0));
+        drop(second);
         assert_eq!(lock(&buffer.spare.0).len(), 1);
     }
 
@@ -162,9 +180,19 @@ mod tests {
     fn a_small_picture_leaves_a_large_memory_behind() {
         let mut buffer = filled(&[b'x'; 1000]);
         let memory = buffer.data().as_ptr();
-        let picture = buffer.take(100);
+        let picture = buffer.mark(100);
+        let picture = buffer.lend(picture, 1000);
         assert_eq!((picture.len(), buffer.data().len()), (100, 900));
         assert_ne!(picture.as_ptr(), memory);
+    }
+
+    /// One picture that was too large once left its memory behind for good, and every later one was copied out of it.
+    #[test]
+    fn what_a_long_picture_needed_is_not_kept_for_short_ones() {
+        let mut buffer = filled(&[b'x'; 10_000]);
+        buffer.consume(9_990);
+        assert_eq!(buffer.space(90, 100).len(), 90);
+        assert_eq!((buffer.data(), buffer.bytes.len()), (&[b'x'; 10][..], 100));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod skip;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Range};
 
 use bytes::Bytes;
 
@@ -53,6 +53,8 @@ pub struct Reader<S> {
     /// Damaged pictures since the last whole one.
     damaged_in_a_row: usize,
     events: VecDeque<Event<S>>,
+    /// Where the pictures stand in the buffer that have come out and not been given their bytes.
+    found: Vec<Range<usize>>,
     /// Foreign parts for which there was no room among the events.
     more_foreign: u64,
 }
@@ -134,26 +136,25 @@ impl<S: Copy> Reader<S> {
             tidy: false,
             damaged_in_a_row: 0,
             events: VecDeque::new(),
+            found: Vec::new(),
             more_foreign: 0,
         }
     }
 
     /// Where the next bytes of the body go: at least some, at best the rest of the picture under way.
     pub fn space(&mut self) -> &mut [u8] {
-        let filled = self.buffer.data().len();
         let expected = match &self.place {
             Place::Picture(picture) => picture.length().unwrap_or(self.last_len),
             _ => self.last_len,
         };
-        // Of a large picture just the rest and the next head, so that little has to be moved when it leaves.
-        let wanted = if expected < LARGE { SPACE } else { expected.saturating_add(NEXT_HEAD).saturating_sub(filled) };
-        self.buffer.space(wanted.clamp(MIN_SPACE, MAX_SPACE))
+        let wanted = memory_for(expected).saturating_sub(self.buffer.data().len()).clamp(MIN_SPACE, MAX_SPACE);
+        self.buffer.space(wanted, memory_for(self.last_len))
     }
 
     /// Takes the first `count` bytes of [`space`](Self::space) as the next bytes of the body.
     pub fn filled(&mut self, count: usize, stamp: S) {
         self.buffer.filled(count);
-        while self.step(stamp) == Step::Next {}
+        self.go_on(stamp);
     }
 
     /// Takes a copy of `bytes` as the next bytes of the body.
@@ -185,7 +186,7 @@ impl<S: Copy> Reader<S> {
     pub fn idle(&mut self, stamp: S) {
         if self.is_settling() {
             self.settle();
-            while self.step(stamp) == Step::Next {}
+            self.go_on(stamp);
         }
     }
 
@@ -193,7 +194,7 @@ impl<S: Copy> Reader<S> {
     pub fn finish(&mut self, stamp: S) {
         while let Place::Picture(_) = self.place {
             self.settle();
-            while self.step(stamp) == Step::Next {}
+            self.go_on(stamp);
         }
         self.enter_between(self.buffer.data().len());
     }
@@ -224,6 +225,21 @@ impl<S: Copy> Reader<S> {
         }
     }
 
+    /// Looks at all that is there, and hands out the pictures found in it.
+    fn go_on(&mut self, stamp: S) {
+        while self.step(stamp) == Step::Next {}
+        let (Some(first), Some(last)) = (self.found.first(), self.found.last()) else { return };
+        let all = first.start..last.end;
+        let memory = self.buffer.lend(all.clone(), memory_for(self.last_len));
+        let frames = self.events.iter_mut().rev().filter_map(|event| match event {
+            Event::Frame(frame) => Some(frame),
+            _ => None,
+        });
+        for (frame, place) in frames.zip(self.found.drain(..).rev()) {
+            frame.jpeg = memory.slice(place.start - all.start..place.end - all.start);
+        }
+    }
+
     fn step(&mut self, stamp: S) -> Step {
         match self.place {
             Place::Between(_) => self.step_between(stamp),
@@ -246,6 +262,12 @@ impl<S: Copy> Reader<S> {
     }
 }
 
+/// Length of memory for pictures of that length: several small ones, so that a flood of them is read by few calls, or one
+/// large one and the next head, so that little has to be moved when it leaves.
+fn memory_for(expected: usize) -> usize {
+    if expected < LARGE { (SEVERAL * expected).max(SPACE) } else { expected.saturating_add(NEXT_HEAD) }
+}
+
 /// What came before a picture.
 #[derive(Debug, Default)]
 struct Start {
@@ -262,9 +284,12 @@ struct Start {
 /// has about 20 MB. Too small loses pictures, too large is memory that a hostile camera may hold.
 const DEFAULT_MAX_FRAME: usize = 32 * 1024 * 1024;
 
-/// From here on a picture is large, in bytes, and what is offered for a read before the first. Chosen: a read of 64 KiB
-/// takes several small pictures at once.
-const LARGE: usize = 32 * 1024;
+/// From here on a picture is large, in bytes, and how many smaller ones there is memory for at once. Chosen: the pictures
+/// of one read leave with one memory, and whoever keeps one of them keeps all.
+const LARGE: usize = 128 * 1024;
+const SEVERAL: usize = 3;
+
+/// What is offered for a read before the first picture, and at least, in bytes.
 const SPACE: usize = 64 * 1024;
 
 /// Bytes offered behind a picture: the delimiter, the next head, and a little.

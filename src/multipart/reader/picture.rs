@@ -1,6 +1,7 @@
 //! Inside a picture: where it ends. The walk over its markers decides; its declared length is believed where what
 //! follows confirms it.
 
+use bytes::Bytes;
 use memchr::memmem;
 
 use super::{Event, Frame, Lengths, Place, Reader, Skip, Start, Step};
@@ -275,12 +276,13 @@ impl<S: Copy> Reader<S> {
         self.tidy = !picture.behind_junk;
         let timestamp = picture.head.timestamp().map(str::to_owned);
         let stamp = picture.stamp;
-        let jpeg = self.buffer.take(len);
+        self.found.push(self.buffer.mark(len));
         self.last_len = len;
         self.lengths = lengths;
         self.pads &= lengths == Lengths::Right;
         self.damaged_in_a_row = 0;
-        self.events.push_back(Event::Frame(Frame { jpeg, header, timestamp, stamp }));
+        // It gets its bytes when all that came with it has been looked at.
+        self.events.push_back(Event::Frame(Frame { jpeg: Bytes::new(), header, timestamp, stamp }));
         self.enter_between(0);
     }
 
