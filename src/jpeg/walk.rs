@@ -220,25 +220,28 @@ impl Walk {
             }
             self.scanned = true;
             self.state = State::Scan;
-        } else if self.scanned {
-            return self.table(picture, len);
+        } else if self.scanned || code == HUFFMAN_TABLES {
+            return self.table(picture, code, len);
         }
-        self.tables |= code == HUFFMAN_TABLES;
         self.at += 2 + len;
         Some(())
     }
 
     /// Between scans stand only tables, none of which holds a start of image: finding one means that a damaged byte in
-    /// the data passed for a marker and that the step would carry us into the next picture.
-    fn table(&mut self, picture: &[u8], len: usize) -> Option<()> {
+    /// the data passed for a marker, or that the picture is cut in the table, and that the step would carry us into the
+    /// next picture. That holds for Huffman tables anywhere.
+    fn table(&mut self, picture: &[u8], code: u8, len: usize) -> Option<()> {
         let end = self.at + 2 + len;
-        let body = picture.get(self.at + 4..end.min(picture.len()))?;
+        // No value is FF (F.1.2.2: 14 bits at the most), so no start of image may begin in one and end behind it either.
+        let searched = if code == HUFFMAN_TABLES { end + super::START.len() - 1 } else { end };
+        let body = picture.get(self.at + 4..searched.min(picture.len()))?;
         if let Some(inside) = memmem::find(body, &super::START) {
             self.at += 4 + inside;
             self.fail(Damage::StartInside);
             return Some(());
         }
-        picture.get(..end)?;
+        picture.get(..searched)?;
+        self.tables |= code == HUFFMAN_TABLES;
         self.at = end;
         Some(())
     }

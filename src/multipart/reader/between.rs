@@ -16,7 +16,7 @@ pub(super) struct Between {
     head: Head,
     /// Bytes of the part's body so far, once its head is complete.
     body: Option<u64>,
-    /// Those of its lines that are not blank.
+    /// Those of them that are not blank.
     junk: usize,
     /// A delimiter came since the place was entered.
     delimited: bool,
@@ -38,6 +38,13 @@ impl Between {
     fn skip(&mut self, count: usize) {
         self.searched = 0;
         self.body = self.body.map(|body| body + count as u64);
+    }
+
+    /// Takes a line, or a piece of one, that is too long to be anything but what a part holds.
+    fn pass_over(&mut self, line: &[u8]) {
+        if self.body.is_some() {
+            self.junk += weight(line);
+        }
     }
 
     /// Takes a line. Whether it ends a part that called itself a picture and held something, but the start of none.
@@ -67,7 +74,7 @@ impl Between {
                     self.junk += at;
                     return self.take(&line[at..], delimiter);
                 }
-                self.junk += line.trim_ascii().len();
+                self.junk += weight(line);
             }
             Line::Blank | Line::Field(_) | Line::Folded(_) | Line::Other => {}
         }
@@ -79,7 +86,7 @@ impl Between {
         let Self { head, body, junk, delimited, overlong, .. } = self;
         // Of a line that comes in several reads, what is too long is gone by now; in one read all of it is there.
         let overlong = overlong || line.len() > MAX_LINE;
-        let behind_junk = body.is_some() && (overlong || junk + line.trim_ascii().len() >= MIN_PICTURE);
+        let behind_junk = body.is_some() && (overlong || junk + weight(line) >= MIN_PICTURE);
         Start { head, body: body.map_or(0, |body| body + line.len() as u64), behind_junk, delimited }
     }
 }
@@ -92,6 +99,9 @@ impl<S: Copy> Reader<S> {
             Landmark::LineFeed(at) => {
                 let whole = !std::mem::take(&mut between.overlong) && at <= MAX_LINE;
                 between.skip(at + 1);
+                if !whole {
+                    between.pass_over(&data[..at]);
+                }
                 let lost = whole && between.take(&data[..at], &mut self.delimiter);
                 self.buffer.consume(at + 1);
                 if between.body == Some(0) && between.head.is_foreign() {
@@ -115,6 +125,7 @@ impl<S: Copy> Reader<S> {
                 between.searched = searched;
                 if searched > MAX_LINE {
                     between.overlong = true;
+                    between.pass_over(&data[..searched]);
                     between.skip(searched);
                     self.buffer.consume(searched);
                 }
@@ -123,6 +134,11 @@ impl<S: Copy> Reader<S> {
         }
         Step::Next
     }
+}
+
+/// How many bytes are not blank: as many however a line is cut.
+fn weight(line: &[u8]) -> usize {
+    line.iter().filter(|byte| !byte.is_ascii_whitespace()).count()
 }
 
 /// Finds the next line end or start of a picture. Bytes before `searched` hold neither.

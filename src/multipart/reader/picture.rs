@@ -23,7 +23,7 @@ pub(super) struct Picture<S> {
     /// It does not stand at the beginning of its part, nor nearly.
     behind_junk: bool,
     walk: Walk,
-    /// How far the bytes that its length announces after its end were searched for a delimiter.
+    /// How far the bytes that its length announces behind where the walk has stopped were searched for a delimiter.
     searched: usize,
     stamp: S,
     /// The picture is whole; only what follows may still change its length.
@@ -47,6 +47,8 @@ enum Verdict {
     Whole(Whole),
     /// Damaged, and where to go on.
     Damaged(Damage, Resume),
+    /// The picture begins here only.
+    Restart(usize),
 }
 
 enum Resume {
@@ -70,6 +72,12 @@ impl<S: Copy> Picture<S> {
     pub(super) fn length(&self) -> Option<usize> {
         self.length
     }
+
+    /// Begins anew behind so many bytes.
+    fn restart(&mut self, at: usize) {
+        self.walk = Walk::new();
+        self.length = self.length.and_then(|length| length.checked_sub(at));
+    }
 }
 
 impl<S: Copy> Reader<S> {
@@ -85,6 +93,10 @@ impl<S: Copy> Reader<S> {
             }
             Verdict::Whole(whole) => self.give_out(whole),
             Verdict::Damaged(damage, resume) => self.lose(damage, resume),
+            Verdict::Restart(at) => {
+                picture.restart(at);
+                self.buffer.consume(at);
+            }
         }
         Step::Next
     }
@@ -113,6 +125,12 @@ impl<S: Copy> Reader<S> {
         let data = self.buffer.data();
         // The walk sees no byte beyond the limit, so that what it finds there cannot depend on how reads were cut.
         let step = picture.walk.step(&data[..data.len().min(self.limits.max_frame)], 0);
+        if let jpeg::Step::Damaged(at, damage) = step
+            && let Some(verdict) = self.judge_early_damage(at, damage)
+        {
+            return verdict;
+        }
+        let (Place::Picture(picture), data) = (&self.place, self.buffer.data()) else { return Verdict::More };
         if let Some(length) = picture.length
             && let Some(after) = data.get(length..)
             && self.outlives(step, length)
@@ -243,6 +261,30 @@ impl<S: Copy> Reader<S> {
         })
     }
 
+    /// The walk has found what no picture has, and that tells enough whatever its length says.
+    fn judge_early_damage(&mut self, at: usize, damage: Damage) -> Option<Verdict> {
+        let Place::Picture(picture) = &mut self.place else { return None };
+        if damage == Damage::StartInside && at == jpeg::START.len() - 1 {
+            // A start that comes twice: nothing of a picture stands before the second.
+            return Some(Verdict::Restart(at));
+        }
+        let length = picture.length.filter(|length| *length > at)?;
+        if self.lengths != Lengths::Right || self.delimiter.find_in(&self.buffer.data()[..at]).is_some() {
+            return None;
+        }
+        if length - at > 2 * self.last_len + LONGER {
+            // Waiting for its end would hold up those that follow, if it is the length that is damaged.
+            self.distrust_length();
+            return None;
+        }
+        let data = self.buffer.data();
+        let rest = &data[at..data.len().min(length)];
+        let searched = picture.searched.saturating_sub(MAX_DELIMITER);
+        picture.searched = rest.len();
+        let delimiter = at + searched + self.delimiter.find_in(&rest[searched..])?;
+        Some(Verdict::Damaged(damage, Resume::At(delimiter)))
+    }
+
     /// The walk has found what no picture has.
     fn judge_damage(&self, at: usize, damage: Damage) -> Verdict {
         let Place::Picture(picture) = &self.place else { return Verdict::More };
@@ -312,6 +354,10 @@ fn cut_short(part: &[u8]) -> Verdict {
     let damage = jpeg::check(part).err().unwrap_or(Damage::Truncated);
     Verdict::Damaged(damage, Resume::At(part.len()))
 }
+
+/// Bytes by which the rest of a damaged picture may be longer than two whole ones, where the lengths were right so far.
+/// Chosen: pictures grow by as much when the light goes on.
+const LONGER: usize = 64 * 1024;
 
 /// Damaged pictures in a row after which the search for the next goes on behind the damage, not behind the start, and
 /// starts tried inside one picture: a hostile stream of nested starts would otherwise make the walk go over the same
