@@ -154,15 +154,15 @@ fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, er
     match error.kind::<gio::IOErrorEnum>() {
         Some(gio::IOErrorEnum::Cancelled) => return ClientError::Cancelled,
         Some(gio::IOErrorEnum::ProxyNeedAuth | gio::IOErrorEnum::ProxyAuthFailed) => {
-            return ClientError::ProxyPassword { address: next.host_field(), message };
+            return ClientError::ProxyPassword { address: next.address(), message };
         }
         Some(gio::IOErrorEnum::ProxyFailed | gio::IOErrorEnum::ProxyNotAllowed) => {
-            return ClientError::Tunnel { proxy: next.host_field(), address: location.host_field(), message };
+            return ClientError::Tunnel { proxy: next.address(), address: location.address(), message };
         }
         _ => {}
     }
     if error.is::<gio::TlsError>() {
-        let address = location.host_field();
+        let address = location.address();
         match faults.text() {
             Some(faults) => ClientError::Certificate { address, faults },
             None => ClientError::Tls { address, message },
@@ -170,7 +170,7 @@ fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, er
     } else if error.is::<gio::ResolverError>() {
         ClientError::UnknownHost { host: next.host.clone(), message, property }
     } else {
-        ClientError::Connect { address: next.host_field(), message, property }
+        ClientError::Connect { address: next.address(), message, property }
     }
 }
 

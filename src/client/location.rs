@@ -112,11 +112,17 @@ impl Location {
     ///
     /// Not to an http or https address.
     pub fn redirected(&self, target: &str) -> Result<Self, LocationError> {
-        let scheme = if self.tls { "https" } else { "http" };
+        let scheme = self.scheme();
         let (path, query) = self.target.split_once('?').map_or((self.target.as_str(), None), |(p, q)| (p, Some(q)));
         let base = glib::Uri::build(FLAGS, scheme, None, Some(&self.host), self.port.into(), path, query, None);
         // Not by way of a text: GLib cannot write down all that it can read (`http:/..//x`, found by fuzzing).
-        Self::of(base.parse_relative(without_own_scheme(without_control(target)?, scheme), FLAGS), target)
+        let mut to =
+            Self::of(base.parse_relative(without_own_scheme(without_control(target)?, scheme), FLAGS), target)?;
+        if to.host.eq_ignore_ascii_case(self.public_host()) {
+            // A server that names itself does not know by which zone it was reached.
+            to.host.clone_from(&self.host);
+        }
+        Ok(to)
     }
 
     /// The user and password that stand in the URL.
@@ -139,35 +145,50 @@ impl Location {
         self.target.split_once('?').map_or(&self.target, |(path, _)| path)
     }
 
-    /// The whole URL, without the user and password. Not to be shown: the query may hold others.
+    /// The whole URL as others know it, without the user and password. Not to be shown: the query may hold others.
     pub fn url(&self) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.host_field(), self.target)
+        format!("{}://{}{}", self.scheme(), self.host_field(), self.target)
     }
 
     /// The value of the Host field: the port only where it is not the scheme's own.
     pub(super) fn host_field(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        self.with_port(self.public_host())
+    }
+
+    /// Host and port as people are told.
+    pub(super) fn address(&self) -> String {
+        self.with_port(&self.host)
+    }
+
+    /// The host as it may be told to others. RFC 6874 4: the zone of an IPv6 address means something on this machine
+    /// only.
+    pub(super) fn public_host(&self) -> &str {
+        self.host.split_once('%').map_or(&self.host, |(host, _)| host)
+    }
+
+    fn with_port(&self, host: &str) -> String {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         match (self.tls, self.port) {
             (false, 80) | (true, 443) => host,
             (_, port) => format!("{host}:{port}"),
         }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
     }
 }
 
 /// What everybody may see: neither the user and password nor the query, where many cameras want theirs.
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let url = self.url();
-        match url.split_once('?') {
-            Some((shown, _)) => write!(f, "{shown}{HIDDEN}"),
-            None => f.write_str(&url),
-        }
+        let hidden = if self.target.contains('?') { HIDDEN } else { "" };
+        write!(f, "{}://{}{}{hidden}", self.scheme(), self.address(), self.path())
     }
 }
 
-/// A text without the blanks around it. Control characters are refused: GLib's texts end at a NUL, and a line end would
-/// end a line of the request.
+/// A text without the blanks around it. Control characters are refused: GLib's texts end at a NUL, and a line end
+/// would end a line of the request.
 fn without_control(text: &str) -> Result<&str, LocationError> {
     let text = text.trim();
     if text.contains(char::is_control) {
@@ -230,11 +251,25 @@ mod tests {
             ("http://cam", "http://cam/"),
             ("HTTP://cam:80/a%20b?action=stream&x=%26", "http://cam/a%20b?action=stream&x=%26"),
             ("https://cam:8443/?action=stream", "https://cam:8443/?action=stream"),
-            ("http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/"),
             ("mjpeg+http://[::1]:8080/stream", "http://[::1]:8080/stream"),
             ("http://user:pa%40ss@cam/", "http://cam/"),
         ] {
             assert_eq!(Location::parse(text).map(|location| location.url()), Ok(shown.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_zone_of_an_address_is_for_connecting_and_for_people_only() {
+        for (text, shown, field) in [
+            ("http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/", "[fe80::1]"),
+            ("http://[fe80::1%eth0]:8080/?x", "http://[fe80::1%eth0]:8080/?…", "[fe80::1]:8080"),
+        ] {
+            let location = Location::parse(text).expect("a URL");
+            assert_eq!((location.host.as_str(), location.to_string().as_str()), ("fe80::1%eth0", shown));
+            assert_eq!((location.host_field().as_str(), location.url().contains("%")), (field, false));
+            for target in ["/b", "http://[FE80::1]/b"] {
+                assert_eq!(location.redirected(target).map(|to| to.host).as_ref(), Ok(&location.host));
+            }
         }
     }
 

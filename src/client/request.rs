@@ -138,6 +138,15 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_told_the_zone_of_an_address() {
+        let location = Location::parse("http://[fe80::1%25eth0]:8080/").expect("a URL");
+        for proxy in [None, Some(&None)] {
+            let head = Request::default().head(&location, None, none(), proxy, Keep::Close);
+            assert!(head.contains("\r\nHost: [fe80::1]:8080\r\n") && !head.contains("eth0"), "{head}");
+        }
+    }
+
+    #[test]
     fn a_value_that_ends_its_line_is_no_field_text() {
         assert!(is_field_text("a b\tc") && !is_field_text("a\r\nX: y") && !is_field_text("a\0"));
         assert!(is_field_name("X-Key") && !is_field_name("X Key") && !is_field_name(""));
