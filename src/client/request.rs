@@ -1,9 +1,11 @@
 //! What is asked of a server.
 
+use std::fmt;
+
 use super::{Credentials, Location};
 
-/// What each request carries besides its target.
-#[derive(Clone, Debug, Default)]
+/// What each request carries besides its target. Printing it shows no value of a field, nor of a cookie.
+#[derive(Clone, Default)]
 pub struct Request {
     /// The program that asks.
     pub user_agent: String,
@@ -30,6 +32,18 @@ pub(super) enum Keep {
     Close,
     /// More pictures are to be asked for.
     Alive,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields: Vec<_> = self.extra_headers.iter().map(|(name, _)| format!("{name}: ***")).collect();
+        let cookies: Vec<_> = self.cookies.iter().map(|cookie| format!("{}=***", cookie_name(cookie))).collect();
+        f.debug_struct("Request")
+            .field("user_agent", &self.user_agent)
+            .field("extra_headers", &fields)
+            .field("cookies", &cookies)
+            .finish()
+    }
 }
 
 impl Request {
@@ -87,11 +101,14 @@ impl Request {
 
     /// The user's cookies, then those of the server that have other names.
     fn with_own<'a>(&self, cookies: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
-        let is_own =
-            |name: &str| self.cookies.iter().any(|own| own.split('=').next().unwrap_or_default().trim() == name);
+        let is_own = |name: &str| self.cookies.iter().any(|own| cookie_name(own) == name);
         let others = cookies.filter(|(name, _)| !is_own(name)).map(|(name, value)| format!("{name}={value}"));
         self.cookies.iter().cloned().chain(others).collect()
     }
+}
+
+fn cookie_name(cookie: &str) -> &str {
+    cookie.split_once('=').map_or("", |(name, _)| name.trim())
 }
 
 #[cfg(test)]
@@ -144,6 +161,18 @@ mod tests {
             let head = Request::default().head(&location, None, none(), proxy, Keep::Close);
             assert!(head.contains("\r\nHost: [fe80::1]:8080\r\n") && !head.contains("eth0"), "{head}");
         }
+    }
+
+    #[test]
+    fn printing_a_request_shows_no_secret() {
+        let request = Request {
+            user_agent: "x/1".into(),
+            extra_headers: vec![("Authorization".into(), "Bearer s3cret".into())],
+            cookies: vec!["session=s3cret".into(), "s3cret".into()],
+        };
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(["x/1", "Authorization", "session"].iter().all(|name| shown.contains(name)), "{shown}");
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub enum TimestampMode {
     Server = 1,
 }
 
-/// What the user asked for. A change counts from the next start.
-#[derive(Clone, Debug)]
+/// What the user asked for. A change counts from the next start. Not to be printed: passwords stand in it.
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) location: Option<String>,
     user_id: Option<String>,
