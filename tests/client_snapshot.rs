@@ -307,6 +307,16 @@ fn picture_that_is_asked_for_once_is_the_end() {
     }
 }
 
+/// Seen from outside: thousands of requests a second, where the interval was meant in milliseconds.
+#[test]
+fn shortest_interval_is_no_storm() {
+    let camera = Camera::new(|index| (snapshot(index, IMAGE), After::Keep));
+    let start = Instant::now();
+    let source = camera.polled().set("poll-interval", 1u64).play();
+    assert_plays(&source, 11);
+    assert!(start.elapsed() >= 10 * Duration::from_millis(10), "11 pictures in {:?}", start.elapsed());
+}
+
 #[test]
 fn picture_without_polling_is_a_stream_that_ended() {
     let camera = Camera::new(|index| (snapshot(index, IMAGE), After::Keep));

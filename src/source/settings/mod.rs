@@ -148,7 +148,7 @@ impl Settings {
             // -1 is no limit.
             retries: u32::try_from(self.retries).ok(),
             backoff: Backoff { min: self.reconnect_delay_min.into(), max: self.reconnect_delay_max.into() },
-            poll_interval: self.poll_interval.into(),
+            poll_interval: poll_interval(self.poll_interval.into()),
             end: if self.eos_on_close { EndOfStream::Finish } else { EndOfStream::Reconnect },
             limits: Limits { max_frame: usize::try_from(self.max_frame_size).unwrap_or(usize::MAX) },
         })
@@ -240,6 +240,15 @@ impl Settings {
 /// Chosen: some cameras send a picture every few minutes, when something moves, and blank lines in between; asking them
 /// again every ten minutes costs nothing. Too short cuts off pictures that take long on a slow link.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Shortest time from one request for a single picture to the next. Chosen: no camera has more than 100 new pictures a
+/// second, and one that is asked without a pause has no time for others. Too long slows down a camera that fast.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Zero does not ask again, and stays zero.
+fn poll_interval(interval: Duration) -> Duration {
+    if interval.is_zero() { interval } else { interval.max(MIN_POLL_INTERVAL) }
+}
 
 /// The credentials of these two properties, if there is a user.
 fn credentials(

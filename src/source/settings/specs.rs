@@ -128,7 +128,8 @@ fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         time(
             PROP_POLL_INTERVAL,
             "Poll interval",
-            "Time between requests to a camera that answers single pictures, in nanoseconds (0 = a picture ends the stream)",
+            "Time between requests to a camera that answers single pictures, at least 10 ms, in nanoseconds \
+             (0 = a picture ends the stream)",
             default.poll_interval,
         ),
         glib::ParamSpecBoolean::builder(PROP_EOS_ON_CLOSE)
