@@ -231,6 +231,25 @@ fn plays_again_after_a_stop() {
     }
 }
 
+/// Seen from outside: a program that stops the pipeline and then asks how it went got zeros.
+#[test]
+fn figures_stay_until_the_next_start() {
+    let picture = jpeg::picture(0);
+    let server = always(vec![head(), part(&picture), part(&picture)]);
+    let mut source = Source::new(&server.url());
+    for _ in 0..2 {
+        source = source.play();
+        source.await_stat("frames", 2);
+        let bytes = source.stat("bytes");
+        for state in [gst::State::Ready, gst::State::Null] {
+            source.set_state(state);
+            assert_eq!((source.stat("frames"), source.stat("bytes")), (2, bytes), "{state:?}");
+            let stats = source.element.property::<gst::Structure>("stats");
+            assert_eq!(stats.get("connected-for"), Ok(None::<gst::ClockTime>), "{state:?}");
+        }
+    }
+}
+
 #[test]
 fn plays_again_after_an_error() {
     let picture = jpeg::picture(0);

@@ -38,8 +38,9 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("mjpegclientsrc", gst::DebugColorFlags::empty(), Some("JPEG over HTTP client"))
 });
 
-/// Order of locking: `unlocking` is held while `state` is asked for the queue and the queue is told, so that no other thread's
-/// unlock comes between a decision and what follows from it. No other two are held together.
+/// Order of locking: `unlocking` is held while `state` is asked for the queue and the queue is told, so that no other
+/// thread's unlock comes between a decision and what follows from it. `state` is held while the queue is asked for its
+/// figures. No other two are held together.
 #[derive(Default)]
 pub struct MjpegClientSrc {
     settings: Mutex<Settings>,
@@ -51,10 +52,9 @@ pub struct MjpegClientSrc {
 }
 
 /// What runs.
-#[derive(Default)]
 enum State {
-    #[default]
-    Stopped,
+    /// With the figures of the last run, and how many pictures were skipped in it.
+    Stopped(Arc<Stats>, u64),
     Started(Started),
 }
 
@@ -63,6 +63,24 @@ struct Started {
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     thread: JoinHandle<()>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Stopped(Arc::default(), 0)
+    }
+}
+
+impl State {
+    /// Takes out what runs; its figures stay.
+    fn stop(&mut self) -> Option<Started> {
+        let Self::Started(Started { stats, queue, .. }) = self else { return None };
+        let stopped = Self::Stopped(stats.clone(), queue.skipped());
+        match std::mem::replace(self, stopped) {
+            Self::Started(started) => Some(started),
+            Self::Stopped(..) => None,
+        }
+    }
 }
 
 /// What went downstream last.
@@ -191,13 +209,17 @@ impl BaseSrcImpl for MjpegClientSrc {
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        let State::Started(started) = std::mem::take(&mut *lock(&self.state)) else { return Ok(()) };
-        started.cancellable.cancel();
-        started.queue.stop();
-        if started.thread.join().is_err() {
+        let Some(started) = lock(&self.state).stop() else { return Ok(()) };
+        let Started { cancellable, queue, stats, thread } = started;
+        cancellable.cancel();
+        queue.stop();
+        if thread.join().is_err() {
             gst::error!(CAT, imp = self, "the reading thread has panicked");
         }
-        gst::info!(CAT, imp = self, "stopped: {}", started.stats.summary(started.queue.skipped()));
+        stats.update(|figures| figures.connected = None);
+        let skipped = queue.skipped();
+        gst::info!(CAT, imp = self, "stopped: {}", stats.summary(skipped));
+        *lock(&self.state) = State::Stopped(stats, skipped);
         Ok(())
     }
 
@@ -205,7 +227,8 @@ impl BaseSrcImpl for MjpegClientSrc {
         false
     }
 
-    /// Caps come with the first picture; until then there is nothing to agree on. The streaming thread calls this first.
+    /// Caps come with the first picture; until then there is nothing to agree on. The streaming thread calls this
+    /// first.
     fn negotiate(&self) -> Result<(), gst::LoggableError> {
         lock(&self.unlocking).streams(thread::current().id());
         Ok(())
@@ -333,14 +356,14 @@ impl MjpegClientSrc {
     fn queue(&self) -> Option<Arc<Queue>> {
         match &*lock(&self.state) {
             State::Started(started) => Some(started.queue.clone()),
-            State::Stopped => None,
+            State::Stopped(..) => None,
         }
     }
 
     fn stats(&self) -> gst::Structure {
         let (stats, skipped) = match &*lock(&self.state) {
             State::Started(started) => (started.stats.clone(), started.queue.skipped()),
-            State::Stopped => (Arc::default(), 0),
+            State::Stopped(stats, skipped) => (stats.clone(), *skipped),
         };
         stats.structure(skipped, Instant::now())
     }
