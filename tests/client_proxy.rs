@@ -10,6 +10,7 @@ use common::{
     process::{Process, await_listener, free_port},
     script_server::{Script, ScriptServer, head, part},
     source::{Source, assert_same},
+    stubborn::dripping,
 };
 use gst::ResourceError;
 
@@ -141,4 +142,13 @@ fn tunnel_without_an_answer_has_a_limit() {
     let source = Source::new("https://camera.invalid/").set("proxy", &address);
     let source = source.set("connect-timeout", 1_000_000_000u64).play();
     source.assert_fails(ResourceError::OpenRead, &["proxy", "timed out"]);
+}
+
+/// GIO's limit is for each wait: it was held for ever.
+#[test]
+fn tunnel_whose_answer_comes_byte_by_byte_has_a_limit() {
+    let address = dripping(b"HTTP/1.1 200 OK\r\nX-Proxy: ").to_string();
+    let source = Source::new("https://camera.invalid/").set("proxy", &address);
+    let source = source.set("connect-timeout", 500_000_000u64).play();
+    source.assert_fails(ResourceError::OpenRead, &[&address, "timed out after 0.5 s", "in proxy"]);
 }

@@ -14,6 +14,7 @@ use common::{
     process::Process,
     script_server::{Script, ScriptServer, Step, answer, head, part, redirect},
     source::{Source, assert_same},
+    stubborn::dripping,
 };
 use gst::{ResourceError, prelude::*};
 
@@ -209,4 +210,13 @@ fn handshake_without_an_answer_has_a_limit() {
     let address = listener.local_addr().expect("the port just bound").to_string();
     let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 1_000_000_000u64).play();
     source.assert_fails(ResourceError::OpenRead, &[&address, "timed out"]);
+}
+
+/// GIO's limit is for each wait: it was held for ever.
+#[test]
+fn handshake_that_comes_byte_by_byte_has_a_limit() {
+    // The head of a record of 16 KiB.
+    let address = dripping(b"\x16\x03\x03\x40\x00");
+    let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 500_000_000u64).play();
+    source.assert_fails(ResourceError::OpenRead, &[&address.to_string(), "timed out after 0.5 s"]);
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     time::{Duration, Instant},
 };
 
@@ -12,9 +12,9 @@ use common::{
     pipeline::wait_until,
     script_server::{Script, ScriptServer, Step, answer, head, part, send},
     source::Source,
+    stubborn::black_hole,
 };
 use gst::prelude::*;
-use socket2::{Domain, Socket, Type};
 
 /// How often each phase is stopped.
 const TIMES: usize = 100;
@@ -48,28 +48,9 @@ fn always(script: Script) -> ScriptServer {
     ScriptServer::play(std::iter::repeat(script))
 }
 
-/// An address that swallows what asks for a connection: its queue of one is full, nobody accepts, and Linux then
-/// ignores whoever comes.
-fn black_hole() -> (Vec<Socket>, SocketAddr) {
-    let tcp = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let listener = tcp();
-    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().expect("an address").into()).expect("a free port");
-    listener.listen(0).expect("it listens");
-    let address = listener.local_addr().expect("the port just bound");
-    let mut sockets = vec![listener];
-    for _ in 0..4 {
-        let socket = tcp();
-        socket.set_nonblocking(true).expect("sockets can be made not to block");
-        // In progress for ever, but for the first.
-        drop(socket.connect(&address));
-        sockets.push(socket);
-    }
-    (sockets, address.as_socket().expect("an IPv4 address"))
-}
-
 #[test]
 fn stops_while_connecting() {
-    let (_sockets, address) = black_hole();
+    let (_sockets, address) = black_hole("127.0.0.1:0");
     // The peer as the kernel shows it, state SYN-SENT.
     let line = format!(" 0100007F:{:04X} 02 ", address.port());
     let connecting = || std::fs::read_to_string("/proc/net/tcp").expect("Linux").matches(&line).count();
@@ -83,7 +64,7 @@ fn stops_while_connecting() {
 
 #[test]
 fn connecting_has_a_limit() {
-    let (_sockets, address) = black_hole();
+    let (_sockets, address) = black_hole("127.0.0.1:0");
     let source = Source::new(&format!("http://{address}/")).set("connect-timeout", 1_000_000_000u64).play();
     source.assert_fails(gst::ResourceError::OpenRead, &[&address.to_string(), "timed out"]);
 }

@@ -7,7 +7,7 @@ use std::{
 
 use gio::prelude::*;
 
-use super::{ClientError, Location, Options, Proxy, tls::Faults};
+use super::{ClientError, Location, Options, Proxy, deadline::within, tls::Faults};
 
 /// A connection. Dropping it closes it.
 pub(super) struct Connection {
@@ -41,20 +41,20 @@ impl Connection {
         cancellable: &gio::Cancellable,
     ) -> Result<Self, ClientError> {
         let client = gio::SocketClient::new();
-        client.set_timeout(whole_seconds(options.connect_timeout));
         // Cameras are in the house: a proxy that the environment names for the world outside would not reach them.
         client.set_enable_proxy(false);
-        let mut next = location;
-        match &options.proxy {
+        let next = options.proxy.as_ref().map_or(location, |proxy| &proxy.location);
+        let next = gio::NetworkAddress::new(&next.host, next.port);
+        // Without TLS the request itself goes to the proxy.
+        let mut address = next.clone();
+        if let Some(proxy) = &options.proxy
+            && location.tls
+        {
             // GIO asks the proxy for a tunnel.
-            Some(proxy) if location.tls => {
-                let resolver = gio::SimpleProxyResolver::new(Some(&proxy.url()), [""; 0]);
-                client.set_proxy_resolver(Some(&resolver));
-                client.set_enable_proxy(true);
-            }
-            // Without TLS the request itself goes to the proxy.
-            Some(proxy) => next = &proxy.location,
-            None => {}
+            let resolver = gio::SimpleProxyResolver::new(Some(&proxy.url()), [""; 0]);
+            client.set_proxy_resolver(Some(&resolver));
+            client.set_enable_proxy(true);
+            address = gio::NetworkAddress::new(location.public_host(), location.port);
         }
         let mut faults = Faults::default();
         if location.tls {
@@ -63,9 +63,11 @@ impl Connection {
             let trusted = trusted.map_err(|error| ClientError::CaFile { message: error.message().to_owned() })?;
             faults = options.tls.prepare(&client, trusted);
         }
-        let address = gio::NetworkAddress::new(&next.host, next.port);
-        let stream = SocketClientExt::connect(&client, &address, Some(cancellable))
-            .map_err(|error| connect_error(location, options.proxy.as_ref(), &faults, &error))?;
+        let stream = within(options.connect_timeout, cancellable, |cancellable| {
+            share(options.connect_timeout, &client, &next, cancellable)?;
+            SocketClientExt::connect(&client, &address, Some(cancellable))
+        });
+        let stream = stream.map_err(|error| connect_error(location, options.proxy.as_ref(), &faults, &error))?;
         let socket = stream.socket();
         // From here on each wait has its own limit.
         socket.set_timeout(0);
@@ -172,6 +174,31 @@ fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, er
     } else {
         ClientError::Connect { address: next.address(), message, property }
     }
+}
+
+/// Gives each address of a host its part of the time: one that is silent must not take that of the others.
+fn share(
+    timeout: Duration,
+    client: &gio::SocketClient,
+    host: &gio::NetworkAddress,
+    cancellable: &gio::Cancellable,
+) -> Result<(), glib::Error> {
+    // What is looked up here the host remembers.
+    let (addresses, mut count) = (host.enumerate(), 0);
+    while addresses.next(Some(cancellable))?.is_some() {
+        count += 1;
+    }
+    if count > 1 {
+        client.set_timeout(whole_seconds(timeout / count));
+        client.connect_event(|_, event, _, stream| {
+            let connection = stream.and_then(|stream| stream.downcast_ref::<gio::SocketConnection>());
+            if let (gio::SocketClientEvent::Connected, Some(connection)) = (event, connection) {
+                // What is left of the whole is for the proxy and TLS.
+                connection.socket().set_timeout(0);
+            }
+        });
+    }
+    Ok(())
 }
 
 /// GIO takes whole seconds here and 0 as no limit: round up.

@@ -9,6 +9,7 @@ mod coding;
 mod connection;
 mod cookies;
 mod credentials;
+mod deadline;
 mod digest;
 mod error;
 mod inflate;
@@ -53,7 +54,7 @@ pub struct Options {
     pub proxy: Option<Proxy>,
     /// Whom a secure connection trusts.
     pub tls: Tls,
-    /// Time for connecting, TLS included.
+    /// Time for connecting: all addresses, the proxy and TLS together; zero is the system's limit.
     pub connect_timeout: Duration,
     /// Time without a byte after which a stream counts as lost; zero is no limit.
     pub timeout: Duration,

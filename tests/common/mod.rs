@@ -21,5 +21,6 @@ pub mod script_server;
 pub mod secure;
 pub mod source;
 pub mod streams;
+pub mod stubborn;
 pub mod tls;
 pub mod v4l2;

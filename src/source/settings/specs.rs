@@ -103,7 +103,7 @@ fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         time(
             PROP_CONNECT_TIMEOUT,
             "Connect timeout",
-            "Longest time for connecting, rounded up to whole seconds, in nanoseconds (0 = the system's limit)",
+            "Longest time for connecting, proxy and TLS included, in nanoseconds (0 = the system's limit)",
             default.connect_timeout,
         ),
         glib::ParamSpecInt::builder(PROP_RETRIES)
