@@ -4,6 +4,7 @@ mod common;
 
 use common::{
     jpeg,
+    pipeline::wait_until,
     script_server::{Script, ScriptServer, Step, head, part, send},
     source::{Source, assert_same},
 };
@@ -126,6 +127,33 @@ fn latency_has_a_limit() {
     server.allow();
     pts(&source);
     assert_eq!(latency(&source), (true, 1000));
+}
+
+/// Seen from outside: of 150 pictures 6 came out in a pipeline with a latency of a second, as audio or another camera asks
+/// for. The sink holds up the next pictures for as long, and that made them stale.
+#[test]
+fn latency_of_the_pipeline_makes_no_picture_late() {
+    const COUNT: usize = 12;
+    let script = || [vec![head()], (0..COUNT).map(|index| part(&jpeg::picture(index))).collect()].concat();
+    let server = ScriptServer::play([script(), script()]);
+    let (source, clock) = with_clock(&server);
+    source.sink.set_sync(true);
+    source.pipeline.set_latency(ClockTime::from_seconds(60));
+    let source = source.play();
+    for run in 0..2 {
+        source.await_stat("frames", COUNT as u64);
+        let early = source.sink.try_pull_sample(ClockTime::from_mseconds(50));
+        assert!(early.is_none(), "run {run}: the sink waits for its time");
+        advance(&clock, 60_000);
+        for index in 0..COUNT {
+            wait_until("the sink asks the clock", || clock.process_next_clock_id().is_some());
+            assert_same(&source.frame(), &jpeg::picture(index), &format!("run {run}, picture {index}"));
+        }
+        assert_eq!(source.stat("skipped"), 0, "run {run}");
+        // Started by itself, it is not told of the latency again.
+        source.element.set_state(gst::State::Null).expect("the source stops");
+        source.element.sync_state_with_parent().expect("the source starts");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use gio::prelude::*;
@@ -49,6 +49,8 @@ pub struct MjpegClientSrc {
     output: Mutex<Output>,
     /// Time from a picture's first byte to its last that downstream has to reckon with, in nanoseconds.
     latency: AtomicU64,
+    /// What the pipeline has made of it and of what else it reckons with, in nanoseconds.
+    configured_latency: AtomicU64,
 }
 
 /// What runs.
@@ -158,7 +160,7 @@ impl ElementImpl for MjpegClientSrc {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         let queue = self.queue();
         if transition == gst::StateChange::PlayingToPaused && self.obj().is_live() {
-            queue.iter().for_each(|queue| queue.hold(true));
+            queue.iter().for_each(|queue| queue.hold());
             lock(&self.unlocking).pauses(Some(thread::current().id()));
         }
         let changed = self.parent_change_state(transition);
@@ -169,7 +171,7 @@ impl ElementImpl for MjpegClientSrc {
             _ => false,
         };
         if plays {
-            queue.iter().for_each(|queue| queue.hold(false));
+            queue.iter().for_each(|queue| queue.resume(Instant::now()));
         }
         changed
     }
@@ -185,6 +187,8 @@ impl BaseSrcImpl for MjpegClientSrc {
 
         let capacity = usize::try_from(settings.max_queued_frames).unwrap_or(usize::MAX);
         let queue = Arc::new(Queue::new(settings.leaky_type, capacity));
+        // A source that is started by itself in a pipeline that plays is told of it no more.
+        queue.set_latency(Duration::from_nanos(self.configured_latency.load(Ordering::Relaxed)));
         let stats = Arc::new(Stats::default());
         let cancellable = gio::Cancellable::new();
         let to_element = ToElement {
@@ -241,6 +245,15 @@ impl BaseSrcImpl for MjpegClientSrc {
             return true;
         }
         BaseSrcImplExt::parent_query(self, query)
+    }
+
+    fn event(&self, event: &gst::Event) -> bool {
+        if let gst::EventView::Latency(latency) = event.view() {
+            let latency = latency.latency();
+            self.configured_latency.store(latency.nseconds(), Ordering::Relaxed);
+            self.queue().iter().for_each(|queue| queue.set_latency(latency.into()));
+        }
+        self.parent_event(event)
     }
 
     fn unlock(&self) -> Result<(), gst::ErrorMessage> {

@@ -47,6 +47,8 @@ struct State {
     paused: bool,
     stopped: bool,
     skipped: u64,
+    /// Time that sinks let pass between a picture's first byte and showing it.
+    latency: Duration,
     /// Who waits for the other. Waking nobody costs a system call too.
     reader_waits: bool,
     writer_waits: bool,
@@ -70,7 +72,10 @@ impl Queue {
                 }
                 state.writer_waits = false;
             }
-            LeakyType::Downstream => state.skip_stale(now, self.capacity - 1, 0),
+            LeakyType::Downstream => {
+                let latency = state.latency;
+                state.skip_stale(now, latency, self.capacity - 1, 0);
+            }
         }
         if state.stopped {
             return;
@@ -109,7 +114,8 @@ impl Queue {
             }
             if !state.paused {
                 if self.leaky_type == LeakyType::Downstream {
-                    state.skip_stale(now(), usize::MAX, 1);
+                    let latency = state.latency;
+                    state.skip_stale(now(), latency, usize::MAX, 1);
                 }
                 if let Some((picture, _)) = state.pictures.pop_front() {
                     let writer_waits = state.writer_waits;
@@ -129,6 +135,12 @@ impl Queue {
         }
     }
 
+    /// Says how long after its first byte a picture is shown: a sink that waits for that holds up the next ones, which are
+    /// not late by it.
+    pub(super) fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
     /// Says that pictures were lost here.
     pub(super) fn gap(&self) {
         self.lock().gap = true;
@@ -146,10 +158,20 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Lets [`take`](Self::take) hand out nothing, now and until called with `false`: what waits then is chosen from
-    /// what came meanwhile.
-    pub(super) fn hold(&self, paused: bool) {
-        self.lock().paused = paused;
+    /// Lets [`take`](Self::take) hand out nothing, now and until [`resume`](Self::resume).
+    pub(super) fn hold(&self) {
+        self.lock().paused = true;
+        self.changed.notify_all();
+    }
+
+    /// Ends a pause. Of what came meanwhile the newest is next, whatever the latency: no sink waited for it.
+    pub(super) fn resume(&self, now: Instant) {
+        let mut state = self.lock();
+        state.paused = false;
+        if self.leaky_type == LeakyType::Downstream {
+            state.skip_stale(now, Duration::ZERO, usize::MAX, 1);
+        }
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -176,13 +198,20 @@ impl Queue {
     }
 }
 
+impl Picture {
+    /// How long it may wait while a newer one waits behind it.
+    fn may_wait(&self, latency: Duration) -> Duration {
+        STALE.saturating_add(latency.saturating_sub(self.transfer.into()))
+    }
+}
+
 impl State {
     /// Drops from the front what is over the capacity, and what is stale though newer ones are there; the last `keep`
     /// stay.
-    fn skip_stale(&mut self, now: Instant, capacity: usize, keep: usize) {
-        while let Some((_, put)) = self.pictures.front()
+    fn skip_stale(&mut self, now: Instant, latency: Duration, capacity: usize, keep: usize) {
+        while let Some((picture, put)) = self.pictures.front()
             && self.pictures.len() > keep
-            && (self.pictures.len() > capacity || now.saturating_duration_since(*put) > STALE)
+            && (self.pictures.len() > capacity || now.saturating_duration_since(*put) > picture.may_wait(latency))
         {
             self.pictures.pop_front();
             self.skipped += 1;
@@ -198,8 +227,8 @@ impl State {
 /// wake-up costs as much as reading a small picture.
 const BATCH: usize = 8;
 
-/// Time that a picture may wait while a newer one waits behind it. Chosen: pictures that come in one burst all reach
-/// a downstream that takes them at once, and one that takes longer gets the newest.
+/// Time that a picture may wait, besides the latency, while a newer one waits behind it. Chosen: pictures that come in
+/// one burst all reach a downstream that takes them at once, and one that takes longer gets the newest.
 const STALE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

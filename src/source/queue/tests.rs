@@ -66,6 +66,40 @@ fn a_picture_may_wait_behind_others_as_long_as_the_rule_says() {
     }
 }
 
+/// Seen from outside: 6 of 150 pictures in a pipeline with a latency of a second.
+#[test]
+fn who_waits_for_the_latency_makes_no_picture_stale() {
+    let (queue, start) = queue(LeakyType::Downstream, 100);
+    queue.set_latency(ms(1000));
+    (0..25).for_each(|number| put(&queue, number, start + ms(40) * number.into()));
+    for number in 0..25 {
+        // Each is taken when the one before is shown.
+        let shown = start + ms(40) * u32::from(number).saturating_sub(1) + ms(1000);
+        assert_eq!(take(&queue, shown).0, number);
+    }
+    assert_eq!(queue.skipped(), 0);
+}
+
+#[test]
+fn latency_is_counted_from_the_first_byte() {
+    for (waited, next) in [(ms(700) + STALE, 0), (ms(700) + STALE + Duration::from_nanos(1), 1)] {
+        let (queue, start) = queue(LeakyType::Downstream, 16);
+        queue.set_latency(ms(1000));
+        (0..2).for_each(|number| queue.put(frame(number), gst::ClockTime::from_mseconds(300), start));
+        assert_eq!(take(&queue, start + waited).0, next, "after {waited:?}");
+    }
+}
+
+#[test]
+fn a_transfer_longer_than_the_latency_leaves_the_rule_as_it_is() {
+    let (queue, start) = queue(LeakyType::Downstream, 16);
+    queue.set_latency(ms(100));
+    (0..2).for_each(|number| queue.put(frame(number), gst::ClockTime::from_mseconds(300), start));
+    assert_eq!(take(&queue, start + STALE).0, 0);
+    (2..4).for_each(|number| queue.put(frame(number), gst::ClockTime::from_mseconds(300), start));
+    assert_eq!(take(&queue, start + STALE + Duration::from_nanos(1)).0, 3);
+}
+
 #[test]
 fn a_burst_longer_than_the_queue_loses_its_oldest() {
     let (queue, start) = queue(LeakyType::Downstream, 4);
@@ -173,20 +207,31 @@ fn flushing_ends_the_wait_of_the_reader_until_it_is_over() {
 #[test]
 fn what_came_in_a_pause_is_chosen_from_at_its_end() {
     let (queue, start) = queue(LeakyType::Downstream, 16);
-    queue.hold(true);
+    queue.hold();
     thread::scope(|scope| {
         let reader = scope.spawn(|| take(&queue, start + ms(60_000)));
         put(&queue, 0, start);
         put(&queue, 1, start + ms(33));
-        queue.hold(false);
+        queue.resume(start + ms(60_000));
         assert_eq!(reader.join().expect("the reader does not panic"), (1, true));
     });
 }
 
 #[test]
+fn what_came_in_a_pause_is_late_whatever_the_latency() {
+    let (queue, start) = queue(LeakyType::Downstream, 16);
+    queue.set_latency(ms(1000));
+    queue.hold();
+    put(&queue, 0, start);
+    put(&queue, 1, start + ms(33));
+    queue.resume(start + ms(60));
+    assert_eq!(take(&queue, start + ms(60)), (1, true));
+}
+
+#[test]
 fn flushing_ends_the_wait_of_the_reader_in_a_pause() {
     let (queue, start) = queue(LeakyType::Downstream, 16);
-    queue.hold(true);
+    queue.hold();
     put(&queue, 0, start);
     thread::scope(|scope| {
         let reader = scope.spawn(|| queue.take(|| start));
