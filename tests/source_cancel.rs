@@ -73,7 +73,21 @@ fn connecting_has_a_limit() {
 fn stops_while_nobody_accepts() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("the port just bound");
-    assert_stops_at_once("nobody accepts", || Source::playing(&format!("http://{address}/")));
+    // The kernel has taken the connection, and the request on it, for who should accept it: state ESTABLISHED, and a
+    // queue of bytes to be received. Those of sources that have stopped are in another state.
+    let local = format!("0100007F:{:04X}", address.port());
+    let asked = || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        sockets.lines().any(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [_, of, _, "01", queues, ..] => of == local && !queues.ends_with(":00000000"),
+            _ => false,
+        })
+    };
+    assert_stops_at_once("nobody accepts", || {
+        let source = Source::playing(&format!("http://{address}/"));
+        wait_until("a request", asked);
+        source
+    });
 }
 
 #[test]

@@ -2,13 +2,17 @@
 
 mod common;
 
-use std::{thread, time::Duration};
+use std::time::{Duration, Instant};
 
 use common::{
     jpeg,
+    pipeline::wait_until,
     script_server::{Script, ScriptServer, Step, head, part},
     source::{Source, assert_same},
 };
+
+/// Age from which on a picture does not come out if there is a newer one.
+const STALE: Duration = Duration::from_millis(10);
 
 /// Downstream holds one picture, and takes the next when the test has pulled it.
 fn slow(server: &ScriptServer) -> Source {
@@ -32,8 +36,8 @@ fn slow_downstream_gets_the_newest_picture() {
         server.allow();
         source.await_stat("frames", count);
     }
-    // Waits for nothing: the age of the pictures is what this is about, and 10 ms make one stale.
-    thread::sleep(Duration::from_millis(20));
+    let came = Instant::now();
+    wait_until("pictures so old that they are stale", || came.elapsed() > STALE);
 
     let newest = jpeg::picture(COUNT - 1);
     let mut pulled = vec![source.frame()];
@@ -49,13 +53,14 @@ fn slow_downstream_gets_the_newest_picture() {
 #[test]
 fn skipped_pictures_leave_a_gap() {
     let server = ScriptServer::play([picture_by_picture(10)]);
-    let source = slow(&server).play();
+    // Room for the newest alone, so that age does not matter.
+    let source = slow(&server).set("max-queued-frames", 1u32).play();
     for count in 1..=10 {
         server.allow();
         source.await_stat("frames", count);
     }
-    // As above.
-    thread::sleep(Duration::from_millis(20));
+    // One is in the sink, one on its way, one in the queue at most.
+    wait_until("7 skipped pictures", || source.stat("skipped") >= 7);
     let newest = jpeg::picture(9);
     loop {
         let sample = source.sample();
@@ -65,7 +70,6 @@ fn skipped_pictures_leave_a_gap() {
             break;
         }
     }
-    assert!(source.stat("skipped") >= 7);
 }
 
 #[test]
