@@ -1,4 +1,5 @@
-//! motion and VLC as servers: programs that decode what they are given and send pictures of their own.
+//! motion and VLC as servers: programs that decode what they are given and send pictures of their own. And films made of
+//! what comes out.
 
 mod common;
 
@@ -8,9 +9,10 @@ use common::{
     pictures,
     pipeline::Camera,
     process::{Process, await_listener, free_port},
-    source::Source,
+    script_server::{ScriptServer, Step, head, part},
+    source::{Source, bytes},
 };
-use gst::ResourceError;
+use gst::{ResourceError, prelude::*};
 
 /// motion, which watches a camera of ours and shows it to those who know the password.
 struct Motion {
@@ -123,4 +125,25 @@ fn vlc_plays() {
     assert_plays(&Source::new(&format!("http://127.0.0.1:{port}/stream")).hasty().play(), 320, 240);
     drop(vlc);
     let _ = fs::remove_file(film);
+}
+
+/// Seen from outside: "Buffer has no PTS", and the end of the recording, once pictures came so close together that they had
+/// the same time.
+#[test]
+fn film_is_made_of_pictures_that_come_at_once() {
+    let pictures = pictures::encoded(8);
+    let stream = [head()].into_iter().chain(pictures.iter().map(|jpeg| part(jpeg))).chain([Step::Close]).collect();
+    let server = ScriptServer::play([stream]);
+    let source = Source::new(&server.url()).lossless().set("eos-on-close", true);
+    // Its clock stands still.
+    source.pipeline.use_clock(Some(&gst_check::TestClock::new()));
+    source.element.unlink(&source.sink);
+    let muxer = gst::parse::bin_from_description("jpegparse ! qtmux", true).expect("the usual elements");
+    source.pipeline.add(&muxer).expect("it is new");
+    gst::Element::link_many([&source.element, muxer.upcast_ref(), source.sink.upcast_ref()]).expect("they fit");
+    let source = source.play();
+    let pieces = std::iter::from_fn(|| source.sink.try_pull_sample(gst::ClockTime::from_seconds(10)));
+    let film: usize = pieces.map(|sample| bytes(&sample).len()).sum();
+    source.message(gst::MessageType::Eos);
+    assert!(film > pictures.concat().len(), "{film} bytes are less than the pictures have");
 }

@@ -3,12 +3,14 @@
 use super::TimestampMode;
 use crate::unix_time;
 
-/// Gives each picture its time: never later than its arrival, never earlier than the picture before, unless a flush has
-/// set the running time back.
+/// Gives each picture its time: later than the picture before, unless a flush has set the running time back, and else
+/// never later than its arrival.
 #[derive(Debug, Default)]
 pub(super) struct Timing {
     mode: TimestampMode,
-    last: gst::ClockTime,
+    last: Option<gst::ClockTime>,
+    /// When the last picture went out.
+    now: gst::ClockTime,
     /// Running time less the server's time, for the picture that came with the least delay; in nanoseconds.
     offset: Option<i64>,
 }
@@ -30,8 +32,12 @@ impl Timing {
             TimestampMode::Arrival => None,
             TimestampMode::Server => timestamp.and_then(|text| self.server_time(arrived, text)),
         };
-        self.last = self.last.min(now).max(pts.unwrap_or(arrived).min(arrived));
-        self.last
+        let pts = pts.unwrap_or(arrived).min(arrived);
+        let back = now < std::mem::replace(&mut self.now, now);
+        // Parsers take a time that comes twice for none, and muxers want one with each picture.
+        let pts = self.last.filter(|_| !back).map_or(pts, |last| pts.max(last + gst::ClockTime::NSECOND));
+        self.last = Some(pts);
+        pts
     }
 
     fn server_time(&mut self, arrived: gst::ClockTime, timestamp: &str) -> Option<gst::ClockTime> {
@@ -63,6 +69,8 @@ const FOLLOW: i64 = 256;
 mod tests {
     use super::*;
 
+    const NSECOND: gst::ClockTime = gst::ClockTime::NSECOND;
+
     const fn ms(milliseconds: u64) -> gst::ClockTime {
         gst::ClockTime::from_mseconds(milliseconds)
     }
@@ -71,14 +79,25 @@ mod tests {
     fn arrival_is_the_time_and_never_goes_back() {
         let mut timing = Timing::new(TimestampMode::Arrival);
         let times = [ms(10), ms(40), ms(30)].map(|arrived| timing.pts(arrived, ms(50), Some("5.0")));
-        assert_eq!(times, [ms(10), ms(40), ms(40)]);
+        assert_eq!(times, [ms(10), ms(40), ms(40) + NSECOND]);
+    }
+
+    /// Seen from outside: "Buffer has no PTS" of mp4mux, as soon as a read held two pictures.
+    #[test]
+    fn no_two_pictures_have_the_same_time() {
+        for mode in [TimestampMode::Arrival, TimestampMode::Server] {
+            let mut timing = Timing::new(mode);
+            let times = [0, 0, 0, 1].map(|now| timing.pts(ms(now), ms(now), Some("7.0")));
+            assert_eq!(times[..3], [ms(0), NSECOND, NSECOND * 2], "{mode:?}");
+            assert!(times[3] > times[2], "{mode:?}");
+        }
     }
 
     #[test]
     fn a_flush_that_sets_the_time_back_is_followed() {
         let mut timing = Timing::new(TimestampMode::Arrival);
         timing.pts(ms(5000), ms(5001), None);
-        assert_eq!(timing.pts(ms(19), ms(20), None), ms(20));
+        assert_eq!(timing.pts(ms(19), ms(20), None), ms(19));
         assert_eq!(timing.pts(ms(39), ms(40), None), ms(39));
     }
 
