@@ -58,6 +58,48 @@ fn lengths_of_streams_end_nothing() {
     }
 }
 
+/// Seen from outside: a picture a second, each asked for on a connection of its own, as each was taken for all that the
+/// camera had answered.
+#[test]
+fn lengths_that_the_first_picture_disproves_end_nothing() {
+    let pictures: Vec<_> = (0..3).map(jpeg::picture).collect();
+    let length = pictures[0].len();
+    let with_head = |jpeg: &[u8]| [format!("Content-Length: {}\r\n\r\n", jpeg.len()).as_bytes(), jpeg].concat();
+    let parts =
+        [with_head(&pictures[0]), with_head(&pictures[1]), with_head(&pictures[2])].join(&b"\r\n--frame\r\n"[..]);
+    for length in [0, 1, 100, length - 1, length + 10] {
+        for essence in ["multipart/x-mixed-replace", "image/jpeg", "video/x-mjpeg"] {
+            let fields = format!("Content-Type: {essence}\r\nContent-Length: {length}");
+            assert_plays_in_pieces(&fields, &pictures.concat(), &pictures);
+        }
+        // The first delimiter is missing.
+        let fields = format!("Content-Type: multipart/x-mixed-replace\r\nContent-Length: {length}");
+        assert_plays_in_pieces(&fields, &parts, &pictures);
+    }
+}
+
+/// Sends the body in small pieces, each when the one before has come.
+#[track_caller]
+fn assert_plays_in_pieces(fields: &str, body: &[u8], pictures: &[Vec<u8>]) {
+    let pieces = body.chunks(PIECE);
+    let script = pieces.clone().flat_map(|piece| [Step::Wait, send(piece)]);
+    let head = send(format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n"));
+    let server = ScriptServer::play([[head].into_iter().chain(script).collect()]);
+    let source = Source::new(&server.url()).lossless().play();
+    let mut sent = 0;
+    for piece in pieces {
+        server.allow();
+        sent += piece.len() as u64;
+        source.await_stat("bytes", sent);
+    }
+    for (index, picture) in pictures.iter().enumerate() {
+        assert_same(&source.frame(), picture, &format!("{fields}, picture {index}"));
+    }
+}
+
+/// In bytes. A picture of these tests has some hundreds.
+const PIECE: usize = 100;
+
 #[test]
 fn heads_that_are_not_quite_http_play() {
     for head in [

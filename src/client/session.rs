@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     http::ResponseHead,
+    jpeg,
     multipart::{Event, Reader},
 };
 
@@ -53,6 +54,10 @@ struct Pictures<'a, R: Receiver> {
     reader: Reader<R::Stamp>,
     patience: Patience,
     frames: u64,
+    /// Length of the last one.
+    last_len: u64,
+    /// Whether the body begins with one, blanks aside, once it has begun.
+    bare: Option<bool>,
     /// One was lost at least.
     damaged: bool,
     is_chunked: bool,
@@ -126,6 +131,8 @@ impl<'a, R: Receiver> Body<'a, R> {
                 reader: Reader::new(options.limits),
                 patience: Patience::new(options.patience, most_bytes, Instant::now()),
                 frames: 0,
+                last_len: 0,
+                bare: None,
                 damaged: false,
                 is_chunked,
                 framing: Framing::default(),
@@ -207,7 +214,7 @@ impl<'a, R: Receiver> Body<'a, R> {
     }
 
     /// Whether all bytes of a single picture are in. A stream is not measured by its Content-Length: cameras send
-    /// -1 or 9999999 there.
+    /// -1, 0 or 9999999 there.
     fn has_ended(&self) -> bool {
         // Some send a line end behind a picture that its length does not count.
         let exceeded = self.pictures.frames == 1 && self.is_all();
@@ -222,19 +229,24 @@ impl<'a, R: Receiver> Body<'a, R> {
             // Its length is too great or missing, and it is not closed: the next picture wants asking for.
             (Kind::Image, 1) => limit(options.poll_interval),
             // Its length may be too small for its picture.
-            (Kind::Image | Kind::Other, 0) if self.is_all() => Some(SETTLE),
+            (Kind::Image | Kind::Other, 0) if self.is_all() => Some(OVERDUE),
             _ => None,
         }
     }
 
-    /// Whether as many bytes came as the answer says that it has.
+    /// Whether as many bytes came as the answer says that it has. A length that the picture exceeds says nothing.
     fn is_all(&self) -> bool {
-        self.length.is_some_and(|length| length <= self.bytes)
+        let least = if self.coding.is_some() { 0 } else { self.pictures.last_len };
+        self.length.is_some_and(|length| (least..=self.bytes).contains(&length))
     }
 
     /// Whether nothing has shown so far that there are more pictures than one.
     fn may_be_single(&self) -> bool {
-        self.pictures.frames <= 1 && self.pictures.reader.delimiter().is_none()
+        let Pictures { reader, frames, bare, .. } = &self.pictures;
+        // The head of its first part shows that it is one of parts, though a delimiter may be missing.
+        let is_parts = self.kind == Kind::Multipart && *bare != Some(true);
+        let is_more = *frames > 1 || *frames == 1 && reader.is_in_picture();
+        !is_parts && !is_more && reader.delimiter().is_none()
     }
 
     /// Ends a single picture, and gives up a body that holds none where any stream would have had one.
@@ -248,6 +260,10 @@ impl<R: Receiver> Pictures<'_, R> {
         // Few bytes may hold very many once they are decompressed: what comes after the end is not looked at.
         if self.patience.check(Instant::now()).is_err() {
             return;
+        }
+        let begun = bytes.trim_ascii_start();
+        if !begun.is_empty() {
+            self.bare.get_or_insert_with(|| begun.iter().zip(&jpeg::START).all(|(byte, start)| byte == start));
         }
         self.patience.count(bytes.len());
         self.reader.push(bytes, self.receiver.stamp());
@@ -270,8 +286,9 @@ impl<R: Receiver> Pictures<'_, R> {
     fn hand_on(&mut self) {
         while let Some(event) = self.reader.next() {
             match event {
-                Event::Frame(_) => {
+                Event::Frame(ref frame) => {
                     self.frames += 1;
+                    self.last_len = frame.jpeg.len() as u64;
                     self.patience.renew(Instant::now());
                     self.learn();
                 }
@@ -307,6 +324,10 @@ const CODED_SPACE: usize = 32 * 1024;
 /// Silence after which a picture that is in whole is given out without what follows it. Chosen: the bytes of one part
 /// leave a camera together; the first picture of a stream whose lengths are wrong is late by this much.
 const SETTLE: Duration = Duration::from_millis(20);
+
+/// Silence after which an answer has ended whose length is over, but not its picture. Chosen: a stream whose length says
+/// nothing may take as long to begin; a picture that was cut short is asked for again that much later.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// Bytes without a picture that are forgiven at least; beyond it is twice the longest picture accepted, 64 MiB by
 /// default. Chosen: a shorter limit would end streams whose other parts are long.

@@ -182,6 +182,11 @@ impl<S: Copy> Reader<S> {
         matches!(&self.place, Place::Picture(picture) if picture.is_settling())
     }
 
+    /// Whether a picture has begun and not come out yet.
+    pub fn is_in_picture(&self) -> bool {
+        matches!(self.place, Place::Picture(_))
+    }
+
     /// Gives out the picture that [is settling](Self::is_settling): nothing came after it for a while.
     pub fn idle(&mut self, stamp: S) {
         if self.is_settling() {
