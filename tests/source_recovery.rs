@@ -207,6 +207,23 @@ fn eos_on_close_ends_after_the_last_picture() {
     source.message(gst::MessageType::Eos);
 }
 
+/// Seen from outside: the film was over, and EOS came after `timeout`.
+#[test]
+fn eos_on_close_ends_behind_a_closing_delimiter_where_the_length_ends_too() {
+    let Step::Send(part) = part(&jpeg::picture(0)) else { unreachable!("a part is sent") };
+    for end in ["--frame--", "--frame--\r\n"] {
+        let body = [&part, end.as_bytes()].concat();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let server = ScriptServer::play([vec![send(head), send(body)]]);
+        let source = Source::new(&server.url()).lossless().set("eos-on-close", true).play();
+        assert_same(&source.frame(), &jpeg::picture(0), "the picture");
+        source.assert_ends();
+    }
+}
+
 #[test]
 fn eos_on_close_takes_a_reset_for_a_loss() {
     let (first, second) = (jpeg::picture(0), jpeg::picture(1));

@@ -225,6 +225,8 @@ impl<'a, R: Receiver> Body<'a, R> {
     /// Silence after which the answer has most likely ended, though nothing says so for certain.
     fn ends_after(&self, options: &Options) -> Option<Duration> {
         match (self.kind, self.pictures.frames) {
+            // A body of parts that is over, on a connection that stays open.
+            _ if self.length == Some(self.bytes) && self.pictures.reader.is_closed() => Some(SETTLE),
             _ if !self.may_be_single() => None,
             // Its length is too great or missing, and it is not closed: the next picture wants asking for.
             (Kind::Image, 1) => limit(options.poll_interval),
@@ -321,8 +323,9 @@ pub(super) fn limit(timeout: Duration) -> Option<Duration> {
 /// Bytes of one read of a chunked or compressed body.
 const CODED_SPACE: usize = 32 * 1024;
 
-/// Silence after which a picture that is in whole is given out without what follows it. Chosen: the bytes of one part
-/// leave a camera together; the first picture of a stream whose lengths are wrong is late by this much.
+/// Silence after which a picture that is in whole is given out without what follows it, and a body whose length and last
+/// delimiter say that it is over has ended. Chosen: the bytes of one part leave a camera together; the first picture of a
+/// stream whose lengths are wrong is late by this much.
 const SETTLE: Duration = Duration::from_millis(20);
 
 /// Silence after which an answer has ended whose length is over, but not its picture. Chosen: a stream whose length says

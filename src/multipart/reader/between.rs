@@ -20,6 +20,8 @@ pub(super) struct Between {
     junk: usize,
     /// A delimiter came since the place was entered.
     delimited: bool,
+    /// It had the dashes of the last one at its end, and nothing but blanks followed.
+    closed: bool,
     /// How far the current line was searched for its end and for the start of a picture.
     searched: usize,
     /// The current line is longer than [`MAX_LINE`]: its beginning is gone.
@@ -50,11 +52,13 @@ impl Between {
     /// Takes a line. Whether it ends a part that called itself a picture and held something, but the start of none.
     fn take(&mut self, line: &[u8], delimiter: &mut Delimiter) -> bool {
         let lost = self.junk >= MIN_PICTURE && self.head.is_picture();
-        match Line::of(line) {
+        let line_is = Line::of(line);
+        self.closed &= line_is == Line::Blank;
+        match line_is {
             Line::Blank if self.head.has_fields() && self.body.is_none() => self.body = Some(0),
             Line::Delimiter(text, glued) => {
                 delimiter.learn(text);
-                *self = Self { delimited: true, ..Self::default() };
+                *self = Self { delimited: true, closed: text.ends_with(DASHES), ..Self::default() };
                 if let Some(field) = glued {
                     self.head.field(field);
                 }
@@ -79,6 +83,14 @@ impl Between {
             Line::Blank | Line::Field(_) | Line::Folded(_) | Line::Other => {}
         }
         false
+    }
+
+    /// Whether a closing delimiter is the last that came; `rest` is what follows the last line end.
+    pub(super) fn is_closed(&self, rest: &[u8], delimiter: &Delimiter) -> bool {
+        match rest.trim_ascii() {
+            [] => self.closed,
+            rest => delimiter.text().is_some() && rest.strip_suffix(DASHES) == delimiter.text(),
+        }
     }
 
     /// What came before the picture that begins behind these bytes of a line.
@@ -164,6 +176,9 @@ fn landmark(data: &[u8], searched: usize) -> Landmark {
 /// Bytes that can be what is left of a picture's start. Chosen: what stands before a thumbnail is longer; heartbeats,
 /// and what some boards send before each picture, are shorter.
 const MIN_PICTURE: usize = 16;
+
+/// RFC 2046 5.1.1: stands behind the last delimiter.
+const DASHES: &[u8] = b"--";
 
 /// Longest line kept between two pictures, in bytes. Chosen near Apache httpd's default for one field (8190), doubled.
 /// Too small loses what a chatty head says, too large is memory that each peer may hold.

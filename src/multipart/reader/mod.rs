@@ -187,6 +187,11 @@ impl<S: Copy> Reader<S> {
         matches!(self.place, Place::Picture(_))
     }
 
+    /// Whether the last that came is a delimiter that closes the body. Only a hint: Kasa ends all of its so.
+    pub fn is_closed(&self) -> bool {
+        matches!(&self.place, Place::Between(between) if between.is_closed(self.buffer.data(), &self.delimiter))
+    }
+
     /// Gives out the picture that [is settling](Self::is_settling): nothing came after it for a while.
     pub fn idle(&mut self, stamp: S) {
         if self.is_settling() {

@@ -29,6 +29,19 @@ fn with_length(len: usize) -> Vec<u8> {
 }
 
 #[test]
+fn a_body_is_closed_behind_a_delimiter_with_dashes_at_its_end() {
+    for (end, closed) in
+        [("--b--", true), ("--b--\r\n", true), ("--b--\r\n\r\n", true), ("--b", false), ("--b--\r\nmore\r\n", false)]
+    {
+        let mut reader = reader();
+        reader.push(&with_length(PICTURE.len()), 0);
+        assert!(!reader.is_closed(), "not yet");
+        reader.push(format!("\r\n{end}").as_bytes(), 0);
+        assert_eq!(reader.is_closed(), closed, "{end:?}");
+    }
+}
+
+#[test]
 fn a_frame_carries_its_picture_size_time_and_the_stamp_of_its_first_bytes() {
     let mut reader = reader();
     let stream = part("Content-Type: image/jpeg\r\nX-Timestamp: 12.5\r\n", PICTURE);
