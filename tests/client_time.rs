@@ -102,6 +102,22 @@ fn uptimes_are_in_the_figures_only() {
     assert!(stats.get::<Option<ClockTime>>("age").is_ok_and(|age| age.is_none()), "{stats}");
 }
 
+/// Seen from outside: pictures that ustreamer gave one by one had no time of capture.
+#[test]
+fn single_pictures_have_their_times_in_the_head_of_the_answer() {
+    let picture = jpeg::picture(0);
+    for length in [format!("Content-Length: {}\r\n", picture.len()), String::new()] {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n{length}X-Timestamp: 1700000000.5\r\n\r\n");
+        let server = ScriptServer::play([vec![send([head.as_bytes(), &picture].concat())]]);
+        let (source, _clock) = with_clock(&server);
+        let source = source.play();
+        let sample = source.sample();
+        let meta = sample.buffer().and_then(|buffer| buffer.meta::<gst::ReferenceTimestampMeta>());
+        assert_eq!(meta.map(|meta| meta.timestamp().mseconds()), Some(1_700_000_000_500), "{length:?}");
+        assert_eq!(last_timestamp(&source), "1700000000.5");
+    }
+}
+
 #[test]
 fn unix_times_tell_the_age() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");

@@ -84,7 +84,7 @@ pub(super) fn run<R: Receiver>(
         receiver.connected(&connection.peer());
     }
     let mut body = Body::new(options, &head, receiver);
-    body.announce();
+    body.announce(&head);
     let mut why = body.receive(&first, &connection, options);
     // What came beyond its end would be taken for the next answer.
     let clean = head.keeps_connection()
@@ -141,11 +141,18 @@ impl<'a, R: Receiver> Body<'a, R> {
         }
     }
 
-    /// Tells the reader how long the picture is that the whole body calls itself. A stream's length means nothing.
-    fn announce(&mut self) {
-        let Pictures { reader, receiver, .. } = &mut self.pictures;
-        if let (Kind::Image, Some(length)) = (self.kind, self.length) {
-            reader.push(format!("Content-Length: {length}\r\n\r\n").as_bytes(), receiver.stamp());
+    /// Tells the reader what the answer says of the picture that the whole body calls itself. A stream's length means
+    /// nothing.
+    fn announce(&mut self, head: &ResponseHead) {
+        if self.kind != Kind::Image {
+            return;
+        }
+        let length = self.length.map(|length| format!("Content-Length: {length}\r\n"));
+        let timestamp = head.field_value("x-timestamp").map(|value| format!("X-Timestamp: {value}\r\n"));
+        let fields = [length, timestamp].map(Option::unwrap_or_default).concat();
+        if !fields.is_empty() {
+            let Pictures { reader, receiver, .. } = &mut self.pictures;
+            reader.push(format!("{fields}\r\n").as_bytes(), receiver.stamp());
         }
     }
 
