@@ -5,7 +5,10 @@ mod common;
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
     mem, ptr,
-    sync::{Condvar, Mutex},
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -29,7 +32,11 @@ static CALLS: (Mutex<Calls>, Condvar) = (Mutex::new(Calls { begun: 0, released: 
 /// Whether the call for the silent name may end.
 static RELEASED: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
+/// Whether there is a network by now.
+static NETWORK: AtomicBool = AtomicBool::new(false);
+
 const EAI_NONAME: c_int = -2;
+const EAI_AGAIN: c_int = -3;
 
 /// Stands in for the C library's: what asks it for the slow name or the silent one waits until the test lets it go, and is
 /// not found, as all others but one.
@@ -46,6 +53,9 @@ unsafe extern "C" fn getaddrinfo(
 ) -> c_int {
     // SAFETY: the caller's promise.
     let name = if node.is_null() { c"" } else { unsafe { CStr::from_ptr(node) } };
+    if name == c"later.invalid" && !NETWORK.load(Ordering::SeqCst) {
+        return EAI_AGAIN;
+    }
     if name == c"slow.invalid" {
         let mut calls = CALLS.0.lock().expect("nobody panics with it");
         calls.begun += 1;
@@ -108,6 +118,20 @@ fn stops_while_resolving() {
     println!("resolving: median {median:?}, 99 % within {most:?}, longest {longest:?} of {TIMES}");
     // As in source_cancel.rs: 100 ms are promised for 99 of 100, and asked of 90, as the machine may be busy elsewhere.
     assert!(took[TIMES * 9 / 10] < Duration::from_millis(100) && longest < Duration::from_secs(1), "{took:?}");
+}
+
+/// Seen from outside: a screen that was switched on before its network was there stayed dark.
+#[test]
+fn name_that_cannot_be_looked_up_now_is_asked_for_again() {
+    let source = Source::new("http://later.invalid/stream").hasty().play();
+    for attempt in 1..=3 {
+        let change = source.change();
+        assert_eq!(change.get::<u32>("attempt"), Ok(attempt), "{change}");
+        let reason: String = change.get("reason").expect("a loss has a reason");
+        assert!(["later.invalid", "network", "in location"].iter().all(|word| reason.contains(word)), "{reason}");
+    }
+    NETWORK.store(true, Ordering::SeqCst);
+    source.assert_fails(gst::ResourceError::NotFound, &["later.invalid", "is not known"]);
 }
 
 #[test]

@@ -169,6 +169,9 @@ fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, er
             Some(faults) => ClientError::Certificate { address, faults },
             None => ClientError::Tls { address, message },
         }
+    } else if error.matches(gio::ResolverError::TemporaryFailure) {
+        // As while a machine starts up.
+        ClientError::NoResolver { host: next.host.clone(), message, property }
     } else if error.is::<gio::ResolverError>() {
         ClientError::UnknownHost { host: next.host.clone(), message, property }
     } else {

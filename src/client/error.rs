@@ -23,6 +23,16 @@ pub enum ClientError {
         /// Where the name was set.
         property: &'static str,
     },
+    /// Nobody can say now whether the host's name is known.
+    #[error("host {host} cannot be looked up now: {message}; check the network, and the name in {property}")]
+    NoResolver {
+        /// The name.
+        host: String,
+        /// What the system said.
+        message: String,
+        /// Where the name was set.
+        property: &'static str,
+    },
     /// No connection to the host.
     #[error("cannot connect to {address}: {message}; check host and port in {property}, and that the server runs")]
     Connect {
@@ -187,6 +197,7 @@ impl ClientError {
             | Self::RedirectTarget { .. } => Cause::Lasting,
             Self::Cancelled
             | Self::Panicked
+            | Self::NoResolver { .. }
             | Self::Broken { .. }
             | Self::Stalled { .. }
             | Self::Barren { .. }

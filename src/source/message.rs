@@ -30,9 +30,9 @@ pub(super) fn reconnecting(
 pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
     use gst::{ResourceError, StreamError};
     match cause {
-        ClientError::UnknownHost { .. } | ClientError::Status { status: 404 | 410, .. } => {
-            gst::error_msg!(ResourceError::NotFound, ("{cause}"))
-        }
+        ClientError::UnknownHost { .. }
+        | ClientError::NoResolver { .. }
+        | ClientError::Status { status: 404 | 410, .. } => gst::error_msg!(ResourceError::NotFound, ("{cause}")),
         ClientError::ProxyPassword { .. } | ClientError::Status { status: 401 | 403 | 407, .. } => {
             gst::error_msg!(ResourceError::NotAuthorized, ("{cause}"))
         }
