@@ -4,12 +4,13 @@ mod common;
 
 use std::{
     net::TcpListener,
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
 use common::{
     jpeg,
-    pipeline::wait_until,
+    pipeline::{DEADLINE, wait_until},
     script_server::{Script, ScriptServer, Step, answer, head, part, send},
     source::Source,
     stubborn::black_hole,
@@ -213,6 +214,29 @@ fn stops_after_an_error() {
         source.failure();
         source
     });
+}
+
+/// Seen from outside: a panic, as the reading thread waited for itself.
+#[test]
+fn stops_from_within_its_own_message() {
+    let server = ScriptServer::play([vec![head()], vec![head(), Step::Close], vec![head(), part(&jpeg::picture(0))]]);
+    let source = Source::new(&server.url()).hasty();
+    for state in ["connected", "reconnecting"] {
+        let (sender, stopped) = mpsc::channel();
+        let pipeline = source.pipeline.downgrade();
+        source.bus.set_sync_handler(move |_, message| {
+            if message.structure().is_some_and(|structure| structure.get("state") == Ok(state)) {
+                let pipeline = pipeline.upgrade().expect("the test holds it");
+                let _ = sender.send(pipeline.set_state(gst::State::Null).is_ok());
+            }
+            gst::BusSyncReply::Pass
+        });
+        source.set_state(gst::State::Playing);
+        assert_eq!(stopped.recv_timeout(DEADLINE), Ok(true), "{state}");
+        source.bus.unset_sync_handler();
+    }
+    let source = source.play();
+    assert_eq!(source.frame(), jpeg::picture(0));
 }
 
 #[test]

@@ -217,7 +217,9 @@ impl BaseSrcImpl for MjpegClientSrc {
         let Started { cancellable, queue, stats, thread } = started;
         cancellable.cancel();
         queue.stop();
-        if thread.join().is_err() {
+        // Who handles a message of ours on the reading thread may stop us there: it ends by itself then.
+        let is_own = thread.thread().id() == thread::current().id();
+        if !is_own && thread.join().is_err() {
             gst::error!(CAT, imp = self, "the reading thread has panicked");
         }
         stats.update(|figures| figures.connected = None);
