@@ -250,8 +250,12 @@ fn pictures_that_call_themselves_a_text_are_played() {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n\r\n");
         let blank = [&head, "\r\n".repeat(1000).as_str()].concat();
         // The web server had sent a head before the script sent its own.
-        let twice = [&head, "Content-Type: multipart/x-mixed-replace\r\n\r\n"].concat();
-        for head in [head, blank, twice] {
+        for twice in ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n", "Status: 200 OK\r\n", "Cache-Control: no-cache\n"]
+        {
+            assert_head_plays(&format!("{head}{twice}Content-Type: multipart/x-mixed-replace\r\n\r\n"));
+        }
+        assert_head_plays(&format!("{head}HTTP/1.1 200 OK\r\n\r\n"));
+        for head in [head, blank] {
             assert_head_plays(&head);
         }
         let coded = send(format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Encoding: gzip\r\n\r\n"));

@@ -86,6 +86,18 @@ fn web_page_is_a_wrong_type() {
     assert_fails(vec![send(page), Step::Close], StreamError::WrongType, &["text/html", "open it in a browser"]);
 }
 
+/// Texts that begin as heads do are no streams for that, and no reason to wait for more than they have.
+#[test]
+fn text_that_looks_like_a_head_is_a_wrong_type() {
+    for text in
+        ["Error: no camera", "Error: no camera\r\n\r\nSorry", "HTTP/1.1 200 OK\r\n\r\n<html>", "Sorry", "{\"a\": 1}"]
+    {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", text.len());
+        let words = ["text/plain", "no stream of pictures"];
+        assert_fails(vec![send([&head, text].concat())], StreamError::WrongType, &words);
+    }
+}
+
 #[test]
 fn what_is_not_http_is_a_wrong_type() {
     for greeting in ["SSH-2.0-OpenSSH_9.2\r\n", "220 smtp ready\r\n\r\n", "\0\0\0\0\r\n\r\n"] {

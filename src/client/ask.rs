@@ -13,7 +13,7 @@ use super::{
     location::without_secrets,
     patience::Patience,
     request::Keep,
-    session::limit,
+    session::{OVERDUE, limit},
 };
 use crate::{
     http::{HeadError, HeadReader, ResponseHead, parse_date},
@@ -175,39 +175,74 @@ fn more<'a>(
 }
 
 /// Whether a body that calls itself a text begins as pictures do. Some servers leave the type at its default, which is
-/// text/html in ESP-IDF and Flask, or put a head of their own before that of a script.
+/// text/html in ESP-IDF and Flask, or put a head of their own before that of a script, be that a part's, a CGI script's or
+/// a whole answer's.
 fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, ClientError> {
     let patience = patience(options);
     let mut space = [0; 1024];
     let (mut data, mut coding, mut decoded) = (Vec::new(), Coding::new(&answer.head), 0);
+    let mut beginning = Beginning::default();
+    let length = answer.head.field_value("content-length").and_then(|value| value.parse().ok());
     loop {
         let look = |piece: &[u8]| {
             if data.len() < LOOKED_AT {
                 data.extend_from_slice(piece);
             }
         };
-        if coding.decode(&answer.body[decoded..], look).is_err() {
-            return Ok(false);
-        }
+        let Ok(goes_on) = coding.decode(&answer.body[decoded..], look) else { return Ok(false) };
         decoded = answer.body.len();
-        match begins_as_stream(&data) {
-            None if data.len() < LOOKED_AT && decoded <= LOOKED_AT => {}
+        match beginning.is_stream(&data) {
+            None if goes_on && data.len() < LOOKED_AT && decoded <= LOOKED_AT => {}
             begins => return Ok(begins == Some(true)),
         }
-        match more(&answer.connection, &mut space, options, &patience)? {
-            Some(bytes) => answer.body.extend_from_slice(bytes),
-            None => return Ok(false),
+        let is_over = length == Some(decoded) && !data.trim_ascii().is_empty();
+        let wait = if is_over { Some(OVERDUE) } else { limit(options.timeout) };
+        patience.check(Instant::now())?;
+        match answer.connection.read(&mut space, wait, || {})? {
+            Read::Bytes(count) => answer.body.extend_from_slice(&space[..count]),
+            Read::Idle if !is_over => return Err(ClientError::Stalled { after: options.timeout }),
+            Read::Idle | Read::Closed => return Ok(false),
         }
+    }
+}
+
+/// The beginning of a text, looked at as more and more of it comes.
+#[derive(Default)]
+struct Beginning {
+    head: HeadReader,
+    /// Length of the head that it begins with, once that is whole.
+    head_len: Option<usize>,
+}
+
+impl Beginning {
+    /// Whether it is that of a stream of pictures, behind a head of its own or not; `None` while its bytes are too few to
+    /// tell.
+    fn is_stream(&mut self, text: &[u8]) -> Option<bool> {
+        let begins = begins_as_stream(text);
+        // The other texts begin with other signs: pages with a tag, data with a bracket.
+        if begins != Some(false) || !text_start(text).first().is_some_and(u8::is_ascii_alphanumeric) {
+            return begins;
+        }
+        if self.head_len.is_none() {
+            let Ok(head) = self.head.read(text) else { return Some(false) };
+            self.head_len = head.map(|(_, len)| len);
+        }
+        begins_as_stream(&text[self.head_len?..])
     }
 }
 
 /// Whether bytes begin as a stream of pictures does: with a delimiter, the head of a part, or a picture; `None` while
 /// they are too few to tell.
 fn begins_as_stream(bytes: &[u8]) -> Option<bool> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+    let bytes = text_start(bytes);
     let begins = |known: &&[u8]| bytes.iter().zip(*known).all(|(a, b)| a.eq_ignore_ascii_case(b));
     let known = [b"--".as_slice(), b"content-", &jpeg::START].into_iter().find(begins);
     known.map_or(Some(false), |known| (bytes.len() >= known.len()).then_some(true))
+}
+
+/// What a text begins with, behind a byte order mark and blanks.
+fn text_start(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start()
 }
 
 /// The challenges of an answer 401, as they stand there.

@@ -335,9 +335,9 @@ const CODED_SPACE: usize = 32 * 1024;
 /// stream whose lengths are wrong is late by this much.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// Silence after which an answer has ended whose length is over, but not its picture. Chosen: a stream whose length says
+/// Silence after which an answer has ended whose length is over, but not what it seems to hold. Chosen: a stream whose length says
 /// nothing may take as long to begin; a picture that was cut short is asked for again that much later.
-const OVERDUE: Duration = Duration::from_secs(1);
+pub(super) const OVERDUE: Duration = Duration::from_secs(1);
 
 /// Bytes without a picture that are forgiven at least; beyond it is twice the longest picture accepted, 64 MiB by
 /// default. Chosen: a shorter limit would end streams whose other parts are long.
