@@ -243,6 +243,20 @@ fn broken_compression_is_a_loss() {
     assert!(reason.contains("not compressed as it says"), "{reason}");
 }
 
+/// Seen from outside: "no picture in so many bytes", of a body that any browser shows.
+#[test]
+fn compression_that_cannot_be_read_is_an_error_that_names_it() {
+    let twice = compressed(ZlibCompressorFormat::Gzip, &compressed(ZlibCompressorFormat::Gzip, &body(<[u8]>::to_vec)));
+    // The head of a frame (RFC 8878 3.1.1), and something behind it.
+    let other = vec![send(b"\x28\xb5\x2f\xfd\x04\x58 something compressed")];
+    for (coding, body) in [("gzip, gzip", twice), ("zstd", other.clone()), ("br", other)] {
+        let head = send(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n"));
+        let server = ScriptServer::play([[vec![head], body, vec![Step::Close]].concat()]);
+        let source = Source::playing(&server.url());
+        source.assert_fails(gst::StreamError::WrongType, &["no picture", coding, "only gzip or deflate"]);
+    }
+}
+
 /// ESP-IDF and Flask call everything text/html that is not given another type.
 #[test]
 fn pictures_that_call_themselves_a_text_are_played() {

@@ -130,6 +130,19 @@ fn body_without_any_picture_is_a_wrong_type() {
     source.assert_fails(StreamError::WrongType, &["no picture in"]);
 }
 
+/// Seen from outside: "no picture in 8388620 bytes of the answer", where every player shows the pictures.
+#[test]
+fn pictures_that_are_all_too_long_are_an_error_that_names_the_limit() {
+    let long = part(&jpeg::any(0, 2000).bytes());
+    // More bytes than are forgiven without a picture; or the end of the stream.
+    for (count, last) in [(5000, vec![]), (1, vec![Step::Close])] {
+        let parts = std::iter::repeat_n(long.clone(), count).chain(last);
+        let server = ScriptServer::play([[head()].into_iter().chain(parts).collect()]);
+        let source = Source::new(&server.url()).set("max-frame-size", 1024u32).play();
+        source.assert_fails(ResourceError::Settings, &["longer than max-frame-size, which is 1024 bytes"]);
+    }
+}
+
 #[test]
 fn redirects_are_followed_wherever_they_lead() {
     let picture = jpeg::picture(0);

@@ -19,6 +19,14 @@ impl Coding {
         Self { chunked, inflate: Inflate::new(codings), whole: false }
     }
 
+    /// What a head names that is not taken off, or not all of it; for people.
+    pub(super) fn unknown(head: &ResponseHead) -> Option<String> {
+        let named = head.words("content-encoding").chain(head.words("transfer-encoding"));
+        let named: Vec<_> = named.filter(|word| !["", "identity", "chunked"].contains(&word.as_str())).collect();
+        let is_known = matches!(named.as_slice(), [] | [_]) && named.iter().all(|word| KNOWN.contains(&word.as_str()));
+        (!is_known).then(|| named.join(", ").chars().take(SHOWN).collect())
+    }
+
     /// Whether the body has turned out to come as it is.
     pub(super) fn is_needless(&self) -> bool {
         self.chunked.is_needless() && self.inflate.is_needless()
@@ -57,6 +65,12 @@ impl Coding {
         Ok(!*whole)
     }
 }
+
+/// The compressions that are taken off.
+const KNOWN: [&str; 3] = ["gzip", "x-gzip", "deflate"];
+
+/// Characters of a coding's name that an error shows. Those that are registered have 16 at most.
+const SHOWN: usize = 40;
 
 #[cfg(test)]
 mod tests {

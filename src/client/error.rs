@@ -150,6 +150,28 @@ pub enum ClientError {
         /// Bytes searched.
         searched: u64,
     },
+    /// All that the body holds is longer than accepted.
+    #[error(
+        "no picture in {searched} bytes of the answer: they are longer than max-frame-size, which is {limit} bytes; set \
+         it to more"
+    )]
+    TooLarge {
+        /// Bytes searched.
+        searched: u64,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The body is compressed in a way that we cannot read.
+    #[error(
+        "no picture in {searched} bytes of the answer: its Content-Encoding is {coding}, and only gzip or deflate, once, \
+         can be read"
+    )]
+    UnknownCoding {
+        /// Bytes searched.
+        searched: u64,
+        /// What its head says of it.
+        coding: String,
+    },
     /// The server sent us from one address to the next.
     #[error("{url} redirects more than {limit} times")]
     Redirects {
@@ -193,6 +215,8 @@ impl ClientError {
             | Self::Status { .. }
             | Self::NotPictures { .. }
             | Self::NoPicture { .. }
+            | Self::TooLarge { .. }
+            | Self::UnknownCoding { .. }
             | Self::Redirects { .. }
             | Self::RedirectTarget { .. } => Cause::Lasting,
             Self::Cancelled

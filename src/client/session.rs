@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     http::ResponseHead,
-    jpeg,
+    jpeg::{self, Damage},
     multipart::{Event, Reader},
 };
 
@@ -60,6 +60,8 @@ struct Pictures<'a, R: Receiver> {
     bare: Option<bool>,
     /// One was lost at least.
     damaged: bool,
+    /// One was too long since the last whole one.
+    too_large: bool,
     is_chunked: bool,
     framing: Framing,
     receiver: &'a R,
@@ -99,10 +101,7 @@ pub(super) fn run<R: Receiver>(
     if snapshot && clean {
         memory.kept = Some((location, connection));
     }
-    let nothing = pictures.frames == 0 && !pictures.damaged && pictures.reader.delimiter().is_none();
-    if why == ClientError::Closed && nothing && searched > 0 {
-        why = ClientError::NoPicture { searched };
-    }
+    why = pictures.reason(why, searched, &head, options.limits.max_frame);
     Ended { why, answered: true, frames: pictures.frames, snapshot }
 }
 
@@ -134,6 +133,7 @@ impl<'a, R: Receiver> Body<'a, R> {
                 last_len: 0,
                 bare: None,
                 damaged: false,
+                too_large: false,
                 is_chunked,
                 framing: Framing::default(),
                 receiver,
@@ -265,6 +265,20 @@ impl<'a, R: Receiver> Body<'a, R> {
 }
 
 impl<R: Receiver> Pictures<'_, R> {
+    /// Why there is no picture in a body of so many bytes that ended for this, if that is so.
+    fn reason(&self, why: ClientError, searched: u64, head: &ResponseHead, limit: usize) -> ClientError {
+        let none = self.frames == 0 && searched > 0;
+        let nothing = none && !self.damaged && self.reader.delimiter().is_none();
+        match (why, Coding::unknown(head)) {
+            (ClientError::NoPicture { .. }, Some(coding)) if none => ClientError::UnknownCoding { searched, coding },
+            (ClientError::Closed, Some(coding)) if nothing => ClientError::UnknownCoding { searched, coding },
+            (ClientError::NoPicture { searched }, _) if self.too_large => ClientError::TooLarge { searched, limit },
+            (ClientError::Closed, _) if none && self.too_large => ClientError::TooLarge { searched, limit },
+            (ClientError::Closed, _) if nothing => ClientError::NoPicture { searched },
+            (why, _) => why,
+        }
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         // Few bytes may hold very many once they are decompressed: what comes after the end is not looked at.
         if self.patience.check(Instant::now()).is_err() {
@@ -298,10 +312,14 @@ impl<R: Receiver> Pictures<'_, R> {
                 Event::Frame(ref frame) => {
                     self.frames += 1;
                     self.last_len = frame.jpeg.len() as u64;
+                    self.too_large = false;
                     self.patience.renew(Instant::now());
                     self.learn();
                 }
-                Event::Damaged(_) => self.damaged = true,
+                Event::Damaged(damage) => {
+                    self.damaged = true;
+                    self.too_large |= damage == Damage::TooLarge;
+                }
                 Event::Foreign => {}
             }
             self.receiver.event(event);

@@ -44,9 +44,11 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
         | ClientError::Status { .. }
         | ClientError::Redirects { .. }
         | ClientError::RedirectTarget { .. } => gst::error_msg!(ResourceError::OpenRead, ("{cause}")),
-        ClientError::Head(_) | ClientError::NotPictures { .. } | ClientError::NoPicture { .. } => {
-            gst::error_msg!(StreamError::WrongType, ("{cause}"))
-        }
+        ClientError::TooLarge { .. } => gst::error_msg!(ResourceError::Settings, ("{cause}")),
+        ClientError::Head(_)
+        | ClientError::NotPictures { .. }
+        | ClientError::NoPicture { .. }
+        | ClientError::UnknownCoding { .. } => gst::error_msg!(StreamError::WrongType, ("{cause}")),
         ClientError::Cancelled
         | ClientError::Panicked
         | ClientError::Broken { .. }
