@@ -39,7 +39,14 @@ fn uri_comes_back_as_it_was_set() {
 fn location_is_seen_as_uri() {
     let handler = handler();
     assert_eq!(handler.uri(), None);
-    for location in ["http://camera/", "mjpeg+http://camera/"] {
+    // Seen from outside with the last three: a critical warning.
+    for location in [
+        "http://camera/",
+        "mjpeg+http://camera/",
+        " http://camera/ ",
+        "\tmjpeg+http://camera/",
+        "mjpeg+ http://camera/",
+    ] {
         handler.set_property("location", location);
         assert_eq!(handler.uri().as_deref(), Some("mjpeg+http://camera/"));
     }

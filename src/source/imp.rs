@@ -305,14 +305,12 @@ impl URIHandlerImpl for MjpegClientSrc {
         let location = lock(&self.settings).location.clone()?;
         // GStreamer takes anything but a URI for a mistake of ours.
         Location::parse(&location).ok()?;
-        let location = location.strip_prefix(client::URI_PREFIX).unwrap_or(&location);
-        Some(format!("{}{location}", client::URI_PREFIX))
+        Some(format!("{}{}", client::URI_PREFIX, without_prefix(&location)))
     }
 
     fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
         Location::parse(uri).map_err(|error| glib::Error::new(gst::URIError::BadUri, &error.to_string()))?;
-        let location = uri.strip_prefix(client::URI_PREFIX).unwrap_or(uri);
-        lock(&self.settings).location = Some(location.to_owned());
+        lock(&self.settings).location = Some(without_prefix(uri).to_owned());
         self.obj().notify(PROP_LOCATION);
         Ok(())
     }
@@ -382,4 +380,10 @@ impl MjpegClientSrc {
         };
         stats.structure(skipped, Instant::now())
     }
+}
+
+/// A location as it stands behind the prefix. Blanks around it are no part of it.
+fn without_prefix(location: &str) -> &str {
+    let location = location.trim();
+    location.strip_prefix(client::URI_PREFIX).unwrap_or(location).trim_start()
 }
