@@ -252,17 +252,15 @@ fn in_words(nanoseconds: u64) -> String {
     }
 }
 
-/// When a change counts.
+/// When a change counts. What is not marked as mutable can be changed by nobody while the element has it in use.
 fn set(property: &ParamSpec) -> &'static str {
-    // GST_PARAM_MUTABLE_READY and GST_PARAM_MUTABLE_PLAYING, which the bindings keep to themselves.
-    let flags = property.flags().bits().cast_signed();
-    let (ready, playing) = (flags & gst::ffi::GST_PARAM_MUTABLE_READY != 0, flags & PLAYING != 0);
+    // GST_PARAM_MUTABLE_PLAYING, which the bindings keep to themselves.
+    let playing = property.flags().bits().cast_signed() & PLAYING != 0;
     match (is_writable(property), is_readable(property)) {
         (false, _) => "read only",
-        (true, true) if playing => "at any time",
-        (true, true) if ready => "before the start",
-        (true, false) if ready => "before the start; not readable",
-        _ => panic!("{} does not say when it may be set", property.name()),
+        (true, _) if playing => "at any time",
+        (true, true) => "before the start",
+        (true, false) => "before the start; not readable",
     }
 }
 
