@@ -39,7 +39,7 @@ pub enum TimestampMode {
     #[enum_value(name = "Arrival: when the first byte of the picture arrived", nick = "arrival")]
     Arrival = 0,
     /// The distances between the server's `X-Timestamp`s, which the network does not disturb.
-    #[enum_value(name = "Server: the distances between the server's X-Timestamp fields", nick = "server")]
+    #[enum_value(name = "Server: the intervals between the server's X-Timestamp fields", nick = "server")]
     Server = 1,
 }
 

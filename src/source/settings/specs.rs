@@ -57,15 +57,15 @@ fn request_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_EXTRA_HEADERS)
             .nick("Extra headers")
-            .blurb("More fields of requests, by name; they take the place of our own of the same name")
+            .blurb("More fields for requests, by name; they replace the element's own")
             .mutable_ready()
             .build(),
         glib::ParamSpecBoxed::builder::<Vec<String>>(PROP_COOKIES)
             .nick("Cookies")
-            .blurb("Cookies of requests, each as name=value")
+            .blurb("Cookies to send, each as name=value")
             .mutable_ready()
             .build(),
-        text(PROP_PROXY, "Proxy", "HTTP proxy to ask through: http://host:port (empty = none)"),
+        text(PROP_PROXY, "Proxy", "HTTP proxy to use: http://host:port (empty = none)"),
         text(PROP_PROXY_ID, "Proxy user", "User for the proxy"),
         secret(PROP_PROXY_PW, "Proxy password", "Password for the proxy"),
     ]
@@ -73,7 +73,11 @@ fn request_properties(default: &Settings) -> Vec<glib::ParamSpec> {
 
 fn security_properties(default: &Settings) -> Vec<glib::ParamSpec> {
     vec![
-        text(PROP_USER_ID, "User", "User for Basic and Digest authentication, before one in the location"),
+        text(
+            PROP_USER_ID,
+            "User",
+            "User for Basic and Digest authentication; takes precedence over one in the location",
+        ),
         secret(PROP_USER_PW, "Password", "Password for Basic and Digest authentication"),
         glib::ParamSpecBoolean::builder(PROP_SSL_STRICT)
             .nick("SSL strict")
@@ -84,7 +88,7 @@ fn security_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         text(PROP_SSL_CA_FILE, "SSL CA file", "PEM file of certificates to trust (empty = those of the system)"),
         glib::ParamSpecFlags::builder::<gio::TlsCertificateFlags>(PROP_TLS_VALIDATION_FLAGS)
             .nick("TLS validation flags")
-            .blurb("Checks that a certificate has to pass while ssl-strict is set")
+            .blurb("Checks that a certificate has to pass when ssl-strict is true")
             .default_value(default.tls_validation_flags)
             .mutable_ready()
             .build(),
@@ -108,7 +112,7 @@ fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         ),
         glib::ParamSpecInt::builder(PROP_RETRIES)
             .nick("Retries")
-            .blurb("How often in a row a lost stream is asked for again before it is an error (-1 = for ever)")
+            .blurb("How often in a row a lost stream is requested again before it is an error (-1 = for ever)")
             .minimum(-1)
             .default_value(default.retries)
             .mutable_ready()
@@ -116,25 +120,25 @@ fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         time(
             PROP_RECONNECT_DELAY_MIN,
             "Shortest reconnect delay",
-            "Wait before a lost stream is asked for again, doubled with each failure, in nanoseconds",
+            "Wait before a lost stream is requested again, doubled with each failure, in nanoseconds",
             default.reconnect_delay_min,
         ),
         time(
             PROP_RECONNECT_DELAY_MAX,
             "Longest reconnect delay",
-            "Longest wait before a lost stream is asked for again, in nanoseconds",
+            "Longest wait before a lost stream is requested again, in nanoseconds",
             default.reconnect_delay_max,
         ),
         time(
             PROP_POLL_INTERVAL,
             "Poll interval",
-            "Time between requests to a camera that answers single pictures, at least 10 ms, in nanoseconds \
+            "Time between requests to a camera that serves single pictures only, at least 10 ms, in nanoseconds \
              (0 = a picture ends the stream)",
             default.poll_interval,
         ),
         glib::ParamSpecBoolean::builder(PROP_EOS_ON_CLOSE)
             .nick("EOS on close")
-            .blurb("Send EOS when the server closes the stream, instead of asking for it again")
+            .blurb("Send EOS when the server closes the stream, instead of reconnecting")
             .default_value(default.eos_on_close)
             .mutable_ready()
             .build(),
@@ -163,7 +167,7 @@ fn picture_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_QUEUED_FRAMES)
             .nick("Maximum queued frames")
-            .blurb("Most pictures that wait for downstream, in pictures")
+            .blurb("Most pictures queued for downstream")
             .minimum(1)
             .maximum(1000)
             .default_value(default.max_queued_frames)
@@ -171,7 +175,7 @@ fn picture_properties(default: &Settings) -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_FRAME_SIZE)
             .nick("Maximum frame size")
-            .blurb("Longest picture accepted, in bytes; longer ones are dropped")
+            .blurb("Largest picture accepted, in bytes; larger ones are dropped")
             .minimum(1024)
             .maximum(1 << 30)
             .default_value(default.max_frame_size)
