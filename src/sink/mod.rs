@@ -26,8 +26,8 @@
  * The paths served are `/` (a page that shows the stream, its rate and age), `/stream`, `/snapshot` (the newest
  * picture, with `?fresh=1` the next one), `/status` (figures as JSON), `/metrics` (figures for Prometheus) and `/health`
  * (200 while pictures come, 503 when none has come for five seconds). `/?action=stream` and `/?action=snapshot` do what
- * they do in mjpg-streamer. With #mjpegserversink:mount all of them stand below that path, and those without it are
- * about all cameras of the port. With #mjpegserversink:tls-certificate-file the port speaks HTTPS and HTTP/2.
+ * they do in mjpg-streamer. With #mjpegserversink:mount all of them are below that path, and those without it cover
+ * all cameras of the port. With #mjpegserversink:tls-certificate-file the port speaks HTTPS and HTTP/2.
  *
  * The element message `listening` says with its field `url` where the camera's page is.
  *
@@ -37,8 +37,8 @@
  * slows the pipeline or another viewer. In a live pipeline pictures leave when they arrive, in one that is not live at
  * their time; #mjpegserversink:live-sync makes a live pipeline wait as well.
  *
- * Pictures without Huffman tables, as many USB webcams send them, are served with the standard tables; all others as
- * they are. Buffers that are no whole JPEG picture are dropped and counted.
+ * Pictures without Huffman tables, as many USB webcams send them, are served with the standard tables; all others are
+ * served unchanged. Buffers that are not a complete JPEG picture are dropped and counted.
  *
  * Since: 0.1.0
  */

@@ -199,7 +199,7 @@ fn server_properties() -> Vec<glib::ParamSpec> {
             .nick("Host")
             .blurb(
                 "Address or name of the interface to listen on (0.0.0.0 or :: = all), unix:/path for a Unix socket, \
-                 systemd or systemd:NAME for one that systemd passes",
+                 systemd or systemd:NAME for a socket that systemd passes",
             )
             .default_value(DEFAULT_HOST)
             .build(),
@@ -212,12 +212,12 @@ fn server_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecString::builder(PROP_MOUNT)
             .nick("Mount")
-            .blurb("Path below which this camera is served; sinks with one host and port share a server (/ = no path)")
+            .blurb("Path below which this camera is served; sinks with the same host and port share a server (/ = no path)")
             .default_value(DEFAULT_MOUNT)
             .build(),
         glib::ParamSpecString::builder(PROP_BOUNDARY)
             .nick("Boundary")
-            .blurb("Boundary between pictures: 1 to 70 letters, digits and any of ' + _ - . with no dash at either end")
+            .blurb("Boundary between pictures: 1 to 70 letters, digits or any of ' + _ - . without a dash at either end")
             .default_value(DEFAULT_BOUNDARY)
             .build(),
         glib::ParamSpecBoolean::builder(PROP_LIVE_SYNC)
@@ -228,7 +228,7 @@ fn server_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoolean::builder(PROP_IDLE_THROTTLE)
             .nick("Idle throttle")
-            .blurb("While nobody watches, ask upstream elements with qos=true to let through one picture a second only")
+            .blurb("While nobody watches, ask upstream elements with qos=true to pass only one picture a second")
             .default_value(DEFAULT_IDLE_THROTTLE)
             .mutable_playing()
             .build(),
@@ -239,7 +239,7 @@ fn viewer_properties() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecUInt64::builder(PROP_TIMEOUT)
             .nick("Timeout")
-            .blurb("Time after which a viewer that takes no byte is dropped, in nanoseconds (0 = never)")
+            .blurb("Time after which a viewer that takes no bytes is dropped, in nanoseconds (0 = never)")
             .maximum(MAX_TIME)
             .default_value(DEFAULT_TIMEOUT.nseconds())
             .build(),
@@ -257,7 +257,7 @@ fn viewer_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS)
             .nick("Maximum clients")
-            .blurb("Most viewers of the stream; one that has stalled gives up its place to another (0 = no limit)")
+            .blurb("Most viewers of the stream; one that has stalled makes room for another (0 = no limit)")
             .build(),
         glib::ParamSpecUInt::builder(PROP_MAX_CLIENTS_PER_ADDRESS)
             .nick("Maximum clients per address")
@@ -270,25 +270,21 @@ fn secret_properties() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecString::builder(PROP_USER_ID)
             .nick("User")
-            .blurb("User that viewers have to give by Basic authentication (empty = none)")
+            .blurb("User name that viewers need, by Basic authentication (empty = none)")
             .build(),
         glib::ParamSpecString::builder(PROP_USER_PW)
             .nick("Password")
-            .blurb("Password that viewers have to give with the user")
+            .blurb("Password that belongs to user-id")
             .write_only()
             .build(),
         glib::ParamSpecString::builder(PROP_TOKEN)
             .nick("Token")
-            .blurb(
-                "Token that opens everything as ?token= or Bearer: letters, digits and any of - . _ ~ (empty = none)",
-            )
+            .blurb("Token that gives access, as ?token= or Bearer: letters, digits or any of - . _ ~ (empty = none)")
             .write_only()
             .build(),
         glib::ParamSpecString::builder(PROP_TLS_CERTIFICATE_FILE)
             .nick("TLS certificate file")
-            .blurb(
-                "PEM file of the certificate and those behind it, to serve HTTPS; read again on change (empty = HTTP)",
-            )
+            .blurb("PEM file of the certificate and its chain, to serve HTTPS; read again on change (empty = HTTP)")
             .build(),
         glib::ParamSpecString::builder(PROP_TLS_PRIVATE_KEY_FILE)
             .nick("TLS private key file")
@@ -305,7 +301,7 @@ fn figures() -> Vec<glib::ParamSpec> {
     vec![
         glib::ParamSpecInt::builder(PROP_CURRENT_PORT)
             .nick("Current port")
-            .blurb("TCP port listened on now (0 = not listening)")
+            .blurb("TCP port that is listened on (0 = not listening)")
             .minimum(0)
             .maximum(u16::MAX.into())
             .read_only()
@@ -317,7 +313,7 @@ fn figures() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecUInt64::builder(PROP_BYTES_SERVED)
             .nick("Bytes served")
-            .blurb("Bytes of the stream sent to all viewers since the start, those that left included")
+            .blurb("Bytes of the stream sent to all viewers since the start, including those that left")
             .read_only()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>(PROP_SERVER_STATS)
@@ -327,7 +323,9 @@ fn figures() -> Vec<glib::ParamSpec> {
             .build(),
         gst::ParamSpecArray::builder(PROP_CLIENT_STATS)
             .nick("Client statistics")
-            .blurb("For each viewer its id, address and layout, pictures, skipped, bytes sent and unsent, times in nanoseconds")
+            .blurb(
+                "For each viewer: id, address, layout, pictures, skipped, bytes sent and unsent, times in nanoseconds",
+            )
             .element_spec(
                 &glib::ParamSpecBoxed::builder::<gst::Structure>("client")
                     .nick("Client")
