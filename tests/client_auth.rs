@@ -93,6 +93,28 @@ fn basic_is_answered() {
     }
 }
 
+/// Seen from outside: "check user-id and user-pw" though both were right.
+#[test]
+fn answer_without_any_challenge_is_taken_for_basic_once() {
+    let encoded = glib::base64_encode(format!("{USER}:{PASSWORD}").as_bytes());
+    assert_eq!(answer_to(&[]), format!("Basic {encoded}"));
+    let server = ScriptServer::play(std::iter::repeat(challenge(&[])));
+    let source = known(&server).play();
+    source.assert_fails(ResourceError::NotAuthorized, &["401 Unauthorized", "check user-id and user-pw"]);
+    let answers = [server.request(), server.request()].map(|request| authorization(&request.head).is_some());
+    assert_eq!((answers, server.more_requests()), ([false, true], 0));
+}
+
+#[test]
+fn digest_without_realm_is_answered_for_an_empty_one() {
+    let value = answer_to(&[&format!("Digest nonce=\"{NONCE}\"")]);
+    let answer = parameters(&value);
+    let hash = |text: &str| hash(ChecksumType::Md5, text);
+    let secret = hash(&format!("{USER}::{PASSWORD}"));
+    assert_eq!(answer["realm"], "");
+    assert_eq!(answer["response"], hash(&format!("{secret}:{NONCE}:{}", hash("GET:/stream"))));
+}
+
 #[test]
 fn digest_without_qop_is_answered() {
     assert_digest("", ChecksumType::Md5, false, None);
@@ -221,7 +243,7 @@ fn wrong_password_is_tried_once() {
 
 #[test]
 fn challenge_that_nobody_can_answer_is_an_error_at_once() {
-    for values in [&["NTLM"][..], &["Bearer realm=\"x\""], &[]] {
+    for values in [&["NTLM"][..], &["Bearer realm=\"x\""]] {
         let server = ScriptServer::play(std::iter::repeat(challenge(values)));
         let source = known(&server).play();
         source.assert_fails(ResourceError::NotAuthorized, &["401 Unauthorized"]);
@@ -241,6 +263,17 @@ fn user_and_password_may_stand_in_the_location() {
     let answer = parameters(authorization(&requests[1]).expect("an answer to the challenge"));
     assert_eq!(answer["response"], response(ChecksumType::Md5, false, NONCE, &answer));
     assert!(requests.iter().all(|request| !request.contains('@')), "{requests:?}");
+}
+
+/// Seen from outside: 401, as the token was dropped.
+#[test]
+fn password_of_nobody_in_the_location_is_sent() {
+    let server = ScriptServer::play([challenge(&["Basic realm=\"x\""]), stream()]);
+    let source = Source::playing(&format!("http://:token@{}/stream", server.address()));
+    assert_same(&source.frame(), &jpeg::picture(0), "the picture behind the password");
+    server.request();
+    let encoded = glib::base64_encode(b":token");
+    assert_eq!(authorization(&server.request().head), Some(&*format!("Basic {encoded}")));
 }
 
 #[test]

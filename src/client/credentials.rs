@@ -47,12 +47,14 @@ enum Scheme {
 }
 
 impl Answers {
-    /// Takes the challenges of an answer 401. Whether there is one that can be answered.
+    /// Takes the challenges of an answer 401. Whether there is one that can be answered; where there is none at all,
+    /// Basic may be meant.
     pub fn challenge(&mut self, values: &[&str]) -> bool {
         let digest = Challenge::all(values).find_map(|challenge| Digest::of(&challenge));
         // Its realm, which may be missing or anything else, is not part of the answer.
-        let basic = || Challenge::all(values).any(|challenge| challenge.is("Basic")).then_some(Scheme::Basic);
-        self.scheme = digest.map(Scheme::Digest).or_else(basic);
+        let is_basic = Challenge::all(values).any(|challenge| challenge.is("Basic"));
+        let is_open = Challenge::all(values).next().is_none();
+        self.scheme = digest.map(Scheme::Digest).or_else(|| (is_basic || is_open).then_some(Scheme::Basic));
         self.scheme.is_some()
     }
 
@@ -84,8 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_answered_without_a_challenge() {
-        assert_eq!(answer(&[]), None);
+    fn nothing_is_answered_before_a_401_or_to_challenges_of_another_kind() {
+        let credentials = Credentials::new("Mufasa", "Circle of Life");
+        assert_eq!(Answers::default().authorization(&credentials, "/dir/index.html"), None);
         assert_eq!(answer(&["Bearer realm=\"x\""]), None);
     }
 
@@ -111,6 +114,7 @@ mod tests {
             "Digest realm=\"x\"; nonce=\"n\"; qop=\"auth\"",
             "Digest realm=\"x\", nonce=\"n\", nonce=\"n\"",
             "Digest realm=\"Küche\", nonce=\"n\"",
+            "Digest nonce=\"n\", qop=\"auth\"",
         ] {
             assert!(answer(&[challenge]).is_some(), "{challenge}");
         }
@@ -119,7 +123,7 @@ mod tests {
     /// Seen from outside: "check user-id and user-pw" though both were right.
     #[test]
     fn challenges_for_basic_are_answered_however_they_name_their_realm() {
-        for challenge in ["Basic", "basic realm=Front door", "Basic realm=\"Küche\"", "NTLM, Basic realm=\"x"] {
+        for challenge in ["Basic", "basic realm=Front door", "Basic realm=\"Küche\"", "NTLM, Basic realm=\"x", ""] {
             assert!(answer(&[challenge]).is_some_and(|answer| answer.starts_with("Basic ")), "{challenge}");
         }
         assert_eq!(answer(&["Digest realm=\"basics\""]), None);

@@ -99,10 +99,9 @@ impl Location {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),
         };
-        let credentials = uri
-            .user()
-            .filter(|user| !user.is_empty())
-            .map(|user| Credentials::new(user, uri.password().unwrap_or_default()));
+        // Some tokens are a password of nobody.
+        let (user, password) = (uri.user().unwrap_or_default(), uri.password().unwrap_or_default());
+        let credentials = (!user.is_empty() || !password.is_empty()).then(|| Credentials::new(user, password));
         Ok(Self { tls, host: host.into(), port, target, credentials })
     }
 
