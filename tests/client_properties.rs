@@ -211,6 +211,22 @@ fn passwords_of_nobody_are_refused() {
     assert_refused(&[("proxy", "http://proxy:1"), ("proxy-pw", "secret")], &["proxy-pw is set, but proxy-id is not"]);
 }
 
+/// Seen from outside: nothing, and they were not used.
+#[test]
+fn users_of_no_proxy_are_refused() {
+    for name in ["proxy-id", "proxy-pw"] {
+        assert_refused(&[(name, "u")], &[name, "proxy is not", "http://proxy:3128"]);
+    }
+}
+
+#[test]
+fn shortest_wait_longer_than_the_longest_is_refused() {
+    assert_refused(
+        &[("reconnect-delay-min", "3000000000")],
+        &["reconnect-delay-min is 3s", "reconnect-delay-max", "2s"],
+    );
+}
+
 #[test]
 fn cookies_without_a_name_are_refused() {
     let cookie = Source::new("http://127.0.0.1:9/").set("cookies", vec!["a=1".to_owned(), "secret".to_owned()]);
@@ -234,8 +250,10 @@ fn file_of_certificates_that_is_none_is_refused() {
     let nothing = concat!(env!("CARGO_MANIFEST_DIR"), "/no/such/file.pem");
     let no_pem = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     for file in [nothing, no_pem] {
-        let source = with("https://127.0.0.1:9/", &[("ssl-ca-file", file)]).play();
-        source.assert_fails(ResourceError::OpenRead, &["ssl-ca-file", file, "PEM"]);
+        for location in ["https://127.0.0.1:9/", "http://127.0.0.1:9/"] {
+            let source = with(location, &[("ssl-ca-file", file)]).play();
+            source.assert_fails(ResourceError::OpenRead, &["ssl-ca-file", file, "PEM"]);
+        }
     }
 }
 

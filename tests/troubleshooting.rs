@@ -157,8 +157,11 @@ fn what_graphs_show() {
     let _server = house.server("user-id=me user-pw=hush");
     let graphs = house.folder.path("graphs");
     fs::create_dir(&graphs).expect("the folder is new");
-    let relay =
-        format!("{READER} proxy-id=me proxy-pw=hush ! mjpegserversink port=8081 user-id=me user-pw=hush token=hush");
+    // The server itself plays the proxy.
+    let relay = format!(
+        "{READER} proxy=127.0.0.1:8080 proxy-id=me proxy-pw=hush ! mjpegserversink port=8081 user-id=me user-pw=hush \
+         token=hush"
+    );
     let relay = house.start(&[("GST_DEBUG_DUMP_DOT_DIR", &graphs)], &relay);
     let graph = |name: &str| -> Option<String> {
         let mut files = fs::read_dir(&graphs).expect("it is there").map(|file| file.expect("readable").path());

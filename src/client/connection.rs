@@ -59,9 +59,7 @@ impl Connection {
         let mut faults = Faults::default();
         if location.tls {
             client.set_tls(true);
-            let trusted = options.tls.trusted();
-            let trusted = trusted.map_err(|error| ClientError::CaFile { message: error.message().to_owned() })?;
-            faults = options.tls.prepare(&client, trusted);
+            faults = options.tls.prepare(&client, options.tls.trusted()?);
         }
         let stream = within(options.connect_timeout, cancellable, |cancellable| {
             share(options.connect_timeout, &client, &next, cancellable)?;

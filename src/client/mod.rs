@@ -146,6 +146,8 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
     let mut memory = Memory::default();
     let mut tries = Tries::default();
     let mut reached = false;
+    // Not only when a redirection leads to TLS one day.
+    options.tls.trusted()?;
     loop {
         let began = Instant::now();
         let Ended { why, answered, frames, snapshot } = session::run(options, &mut memory, cancellable, receiver);

@@ -7,6 +7,7 @@ use std::{
 
 use gio::prelude::*;
 
+use super::ClientError;
 use crate::sync::lock;
 
 /// How certificates are judged.
@@ -28,11 +29,14 @@ impl Default for Tls {
 
 impl Tls {
     /// The database to trust instead of the system's.
-    pub(super) fn trusted(&self) -> Result<Option<gio::TlsDatabase>, glib::Error> {
+    pub(super) fn trusted(&self) -> Result<Option<gio::TlsDatabase>, ClientError> {
         let Some(file) = &self.ca_file else { return Ok(None) };
         // GIO finds no certificates by a relative path.
         let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-        Ok(Some(gio::TlsFileDatabase::new(file)?.upcast()))
+        match gio::TlsFileDatabase::new(file) {
+            Ok(trusted) => Ok(Some(trusted.upcast())),
+            Err(error) => Err(ClientError::CaFile { message: error.message().to_owned() }),
+        }
     }
 
     /// Sets up the TLS connection that `client` is about to make. Gives what will have been found wrong with the

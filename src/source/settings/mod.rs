@@ -87,6 +87,12 @@ pub(super) enum SettingsError {
     Cookie,
     #[error("{password} is set, but {user} is not")]
     PasswordAlone { password: &'static str, user: &'static str },
+    #[error("{property} is set, but proxy is not; it looks like http://proxy:3128")]
+    NoProxy { property: &'static str },
+    #[error(
+        "reconnect-delay-min is {min:?}, more than reconnect-delay-max, which is {max:?}; it may be as long at most"
+    )]
+    Delays { min: Duration, max: Duration },
     #[error("extra-headers: {name:?} is no name of a field; it has letters, digits and any of !#$%&'*+-.^_`|~")]
     FieldName { name: String },
     #[error("extra-headers: the value of {name} is no text or number, nor a list of them")]
@@ -147,7 +153,7 @@ impl Settings {
             patience: if self.timeout_s == 0 { Duration::ZERO } else { PATIENCE.max(timeout) },
             // -1 is no limit.
             retries: u32::try_from(self.retries).ok(),
-            backoff: Backoff { min: self.reconnect_delay_min.into(), max: self.reconnect_delay_max.into() },
+            backoff: self.backoff()?,
             poll_interval: poll_interval(self.poll_interval.into()),
             end: if self.eos_on_close { EndOfStream::Finish } else { EndOfStream::Reconnect },
             limits: Limits { max_frame: usize::try_from(self.max_frame_size).unwrap_or(usize::MAX) },
@@ -170,9 +176,17 @@ impl Settings {
     }
 
     fn proxy(&self) -> Result<Option<Proxy>, SettingsError> {
-        let Some(proxy) = self.proxy.as_ref().filter(|proxy| !proxy.is_empty()) else { return Ok(None) };
-        let credentials = credentials((PROP_PROXY_ID, &self.proxy_id), (PROP_PROXY_PW, &self.proxy_pw))?;
-        Ok(Some(Proxy::parse(proxy, credentials)?))
+        let (user, password) = ((PROP_PROXY_ID, &self.proxy_id), (PROP_PROXY_PW, &self.proxy_pw));
+        let Some(proxy) = self.proxy.as_ref().filter(|proxy| !proxy.is_empty()) else {
+            let set = [user, password].into_iter().find(|(_, value)| value.as_ref().is_some_and(|it| !it.is_empty()));
+            return set.map_or(Ok(None), |(property, _)| Err(SettingsError::NoProxy { property }));
+        };
+        Ok(Some(Proxy::parse(proxy, credentials(user, password)?)?))
+    }
+
+    fn backoff(&self) -> Result<Backoff, SettingsError> {
+        let (min, max) = (self.reconnect_delay_min.into(), self.reconnect_delay_max.into());
+        if min > max { Err(SettingsError::Delays { min, max }) } else { Ok(Backoff { min, max }) }
     }
 
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) {
