@@ -204,6 +204,24 @@ fn server_without_tls_is_an_error_that_says_so() {
     source.assert_fails(ResourceError::OpenRead, &["no secure connection", "location begins with http:"]);
 }
 
+/// RFC 6066 3. Seen from outside: an alert from servers that are strict about it.
+#[test]
+fn server_is_told_its_name_and_not_its_address() {
+    for (host, is_name) in [("127.0.0.1", false), ("localhost", true)] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("the port just bound").port();
+        let _source = Source::playing(&format!("https://{host}:{port}/"));
+        let (mut client, _) = listener.accept().expect("the source connects");
+        // A hello in one record: type, version and length come first.
+        let mut start = [0; 5];
+        client.read_exact(&mut start).expect("a record");
+        let mut hello = vec![0; usize::from(u16::from_be_bytes([start[3], start[4]]))];
+        client.read_exact(&mut hello).expect("a whole one");
+        let holds = |text: &str| hello.windows(text.len()).any(|part| part == text.as_bytes());
+        assert_eq!((holds("127.0.0.1"), holds("localhost")), (false, is_name), "{host}");
+    }
+}
+
 #[test]
 fn handshake_without_an_answer_has_a_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -46,7 +46,7 @@ impl Connection {
         let next = options.proxy.as_ref().map_or(location, |proxy| &proxy.location);
         let next = gio::NetworkAddress::new(&next.host, next.port);
         // Without TLS the request itself goes to the proxy.
-        let mut address = next.clone();
+        let mut host = next.clone();
         if let Some(proxy) = &options.proxy
             && location.tls
         {
@@ -54,7 +54,7 @@ impl Connection {
             let resolver = gio::SimpleProxyResolver::new(Some(&proxy.url()), [""; 0]);
             client.set_proxy_resolver(Some(&resolver));
             client.set_enable_proxy(true);
-            address = gio::NetworkAddress::new(location.public_host(), location.port);
+            host = gio::NetworkAddress::new(location.public_host(), location.port);
         }
         let mut faults = Faults::default();
         if location.tls {
@@ -63,7 +63,10 @@ impl Connection {
         }
         let stream = within(options.connect_timeout, cancellable, |cancellable| {
             share(options.connect_timeout, &client, &next, cancellable)?;
-            SocketClientExt::connect(&client, &address, Some(cancellable))
+            match numeric(&host).filter(|_| location.tls) {
+                Some(address) => SocketClientExt::connect(&client, &address, Some(cancellable)),
+                None => SocketClientExt::connect(&client, &host, Some(cancellable)),
+            }
         });
         let stream = stream.map_err(|error| connect_error(location, options.proxy.as_ref(), &faults, &error))?;
         let socket = stream.socket();
@@ -175,6 +178,12 @@ fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, er
     } else {
         ClientError::Connect { address: next.address(), message, property }
     }
+}
+
+/// A host that is an address, as such: GIO would send it to a TLS server as a name, which RFC 6066 3 forbids and some
+/// servers refuse.
+fn numeric(host: &gio::NetworkAddress) -> Option<gio::SocketAddress> {
+    gio::InetSocketAddress::from_string(&host.hostname(), host.port().into()).map(Cast::upcast)
 }
 
 /// Gives each address of a host its part of the time: one that is silent must not take that of the others.
