@@ -94,7 +94,7 @@ pub enum StartError {
     Runtime(#[source] io::Error),
     /// The host is no address of this machine, or no known name.
     #[error(
-        "host {host} is no address of this machine; set host=0.0.0.0 for all, host=127.0.0.1 for this machine only"
+        "host {host} is not an address of this machine; set host=0.0.0.0 for all, host=127.0.0.1 for this machine only"
     )]
     Host {
         /// As it was given.

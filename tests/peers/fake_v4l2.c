@@ -9,6 +9,7 @@
 // FAKE_V4L2_FORMAT    their four-character code (MJPG)
 // FAKE_V4L2_SIZE      their width and height (640x480)
 // FAKE_V4L2_RATE      how many a second (30)
+// FAKE_V4L2_LAST      as many pictures, and it is as if somebody had pulled the plug (none)
 //
 // A picture that begins with a comment of 16 bytes is stamped there as it leaves: which one it is, from 0 on, and the
 // time on the monotonic clock in nanoseconds, both big-endian. benches/serve reads them.
@@ -18,6 +19,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/videodev2.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -53,7 +55,7 @@ static uint32_t fourcc, width = 640, height = 480, rate = 30;
 static bool ours[MOST_FILES];
 static void *memory[MOST_BUFFERS];
 static uint32_t buffer_count, queue[MOST_BUFFERS], queued;
-static uint64_t number;
+static uint64_t number, last = UINT64_MAX;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
@@ -75,11 +77,13 @@ static void load(const char *path) {
 
 __attribute__((constructor)) static void set_up(void) {
     const char *code = getenv("FAKE_V4L2_FORMAT"), *size = getenv("FAKE_V4L2_SIZE"), *asked = getenv("FAKE_V4L2_RATE");
+    const char *end = getenv("FAKE_V4L2_LAST");
     if (!code) code = "MJPG";
     if (strlen(code) != 4) fail("FAKE_V4L2_FORMAT has four characters");
     fourcc = v4l2_fourcc(code[0], code[1], code[2], code[3]);
     if (size && sscanf(size, "%ux%u", &width, &height) != 2) fail("FAKE_V4L2_SIZE is WIDTHxHEIGHT");
     if (asked && (sscanf(asked, "%u", &rate) != 1 || !rate)) fail("FAKE_V4L2_RATE is a number");
+    if (end && sscanf(end, "%" SCNu64, &last) != 1) fail("FAKE_V4L2_LAST is a number");
 }
 
 static void load_all(void) {
@@ -296,7 +300,7 @@ static int answer(int fd, unsigned long request, void *argument) {
     case VIDIOC_REQBUFS: return make_buffers(argument);
     case VIDIOC_QUERYBUF: return give_buffer(argument);
     case VIDIOC_QBUF: return take_buffer(argument);
-    case VIDIOC_DQBUF: return fill_buffer(argument);
+    case VIDIOC_DQBUF: return number < last ? fill_buffer(argument) : refuse(ENODEV);
     case VIDIOC_STREAMON: return set_timer(fd, true);
     case VIDIOC_STREAMOFF: return set_timer(fd, false);
     case VIDIOC_QUERYCTRL: return refuse(EINVAL);

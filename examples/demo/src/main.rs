@@ -14,14 +14,15 @@ use anyhow::{Context, Result, bail};
 use glib_unix::unix_signal_add;
 use gst::prelude::*;
 
-use pipeline::{Running, comes_from, wait};
+use pipeline::{Running, comes_from, is_busy, wait};
 use report::{Received, age_ms, describe, lock};
 
 mod pipeline;
 mod report;
 
-const USAGE: &str = "usage: demo [--port N] [--device PATH] [--seconds N]";
+const USAGE: &str = "usage: demo [--host ADDRESS] [--port N] [--device PATH] [--seconds N]";
 
+const DEFAULT_HOST: &str = "127.0.0.1";
 const DEFAULT_PORT: u16 = 8080;
 const DEFAULT_DEVICE: &str = "/dev/video0";
 const TEST_PICTURE: &str = "videotestsrc is-live=true pattern=ball \
@@ -60,8 +61,9 @@ fn run(options: &Options) -> Result<()> {
 
     let server = serve(options, &stop)?;
     let sink = server.element("server")?;
-    let address = format!("http://127.0.0.1:{}", sink.property::<i32>("current-port"));
-    announce(&address);
+    let port = sink.property::<i32>("current-port");
+    let address = format!("http://{}:{port}", options.reachable());
+    announce(options, &address, port);
 
     let (reader, received) = read_back(&address)?;
     let start = Instant::now();
@@ -80,6 +82,7 @@ fn run(options: &Options) -> Result<()> {
 /// What the user asked for.
 #[derive(Default)]
 struct Options {
+    host: Option<String>,
     port: Option<u16>,
     device: Option<String>,
     duration: Option<Duration>,
@@ -88,9 +91,14 @@ struct Options {
 impl Options {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
         let mut options = Self::default();
-        while let Some(name) = arguments.next() {
-            let mut value = || arguments.next().with_context(|| format!("{name} needs a value"));
-            match name.as_str() {
+        while let Some(argument) = arguments.next() {
+            let (name, joined) = match argument.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (argument.as_str(), None),
+            };
+            let value = || joined.or_else(|| arguments.next()).with_context(|| format!("{name} needs a value"));
+            match name {
+                "--host" => options.host = Some(value()?),
                 "--port" => options.port = Some(value()?.parse().context("--port takes 0 to 65535")?),
                 "--device" => options.device = Some(value()?),
                 "--seconds" => {
@@ -100,7 +108,28 @@ impl Options {
                 _ => bail!("unknown argument '{name}'"),
             }
         }
+        if options.host().starts_with("unix:") || options.host().starts_with("systemd") {
+            bail!("--host takes an address of this machine, such as 0.0.0.0 for all");
+        }
         Ok(options)
+    }
+
+    fn host(&self) -> &str {
+        self.host.as_deref().unwrap_or(DEFAULT_HOST)
+    }
+
+    /// The host as an address names it that leads there from this machine.
+    fn reachable(&self) -> String {
+        match self.host() {
+            "0.0.0.0" => DEFAULT_HOST.to_owned(),
+            "::" => "[::1]".to_owned(),
+            host if host.contains(':') => format!("[{host}]"),
+            host => host.to_owned(),
+        }
+    }
+
+    fn lets_others_in(&self) -> bool {
+        !["localhost", "::1"].contains(&self.host()) && !self.host().starts_with("127.")
     }
 }
 
@@ -134,13 +163,13 @@ fn serve(options: &Options, stop: &AtomicBool) -> Result<Running> {
     let device = options.device.as_deref().unwrap_or(DEFAULT_DEVICE);
     if options.device.is_none() && !Path::new(device).exists() {
         println!("There is no {device}: showing a test picture.");
-        return start_server(TEST_PICTURE, None, options.port, stop);
+        return start_server(TEST_PICTURE, None, options, stop);
     }
-    let started = camera_pictures(device).and_then(|pictures| start_server(pictures, Some(device), options.port, stop));
+    let started = camera_pictures(device).and_then(|pictures| start_server(pictures, Some(device), options, stop));
     match started {
         Err(error) if options.device.is_none() && !comes_from(&error, "server") => {
             println!("{device} does not work ({error:#}): showing a test picture.");
-            start_server(TEST_PICTURE, None, options.port, stop)
+            start_server(TEST_PICTURE, None, options, stop)
         }
         started => started.with_context(|| format!("showing {device}")),
     }
@@ -167,13 +196,13 @@ fn camera_pictures(device: &str) -> Result<&'static str> {
 }
 
 /// Starts serving and waits for the first picture, since only then is it sure that a camera works.
-fn start_server(pictures: &str, device: Option<&str>, port: Option<u16>, stop: &AtomicBool) -> Result<Running> {
+fn start_server(pictures: &str, device: Option<&str>, options: &Options, stop: &AtomicBool) -> Result<Running> {
     let server = Running::parse(&format!("{pictures} ! mjpegserversink name=server"))?;
     if let Some(device) = device {
         server.element("camera")?.set_property("device", device);
     }
     let sink = server.element("server")?;
-    listen(&server, &sink, port)?;
+    listen(&server, &sink, options)?;
 
     let arrived = Arc::new(AtomicBool::new(false));
     let arrives = arrived.clone();
@@ -193,13 +222,16 @@ fn start_server(pictures: &str, device: Option<&str>, port: Option<u16>, stop: &
 }
 
 /// The sink takes its port on the way to READY, so that this is known before any picture is.
-fn listen(server: &Running, sink: &gst::Element, port: Option<u16>) -> Result<()> {
-    sink.set_property("port", i32::from(port.unwrap_or(DEFAULT_PORT)));
+fn listen(server: &Running, sink: &gst::Element, options: &Options) -> Result<()> {
+    sink.set_property("host", options.host());
+    sink.set_property("port", i32::from(options.port.unwrap_or(DEFAULT_PORT)));
     if sink.set_state(gst::State::Ready).is_ok() {
         return Ok(());
     }
     match server.check() {
-        Err(error) if port.is_none() => println!("{error:#}: taking any free port."),
+        Err(error) if options.port.is_none() && is_busy(&error) => {
+            println!("Port {DEFAULT_PORT} is in use: taking any free port.");
+        }
         result => return result.and_then(|()| bail!("the server does not start")),
     }
     sink.set_property("port", 0);
@@ -210,15 +242,29 @@ fn listen(server: &Running, sink: &gst::Element, port: Option<u16>) -> Result<()
     Ok(())
 }
 
-fn announce(address: &str) {
-    // The plugin is not installed, so another terminal has to be told where it is.
-    let plugins = std::env::var("GST_PLUGIN_PATH").map(|path| format!("GST_PLUGIN_PATH={path} ")).unwrap_or_default();
+fn announce(options: &Options, address: &str, port: i32) {
     println!("Open in a browser:  {address}/");
+    let name = glib::host_name();
+    if options.lets_others_in() {
+        println!("On other computers: http://{name}:{port}/, or this machine's address in place of {name}");
+    } else {
+        println!("On other computers: first run ssh -L {port}:{}:{port} {name}", options.reachable());
+        println!("                    there, or start this with --host 0.0.0.0, which lets everybody watch");
+    }
+    // The plugin is not installed, so another terminal has to be told where it is.
+    let plugins = std::env::var("GST_PLUGIN_PATH").map(|path| format!("GST_PLUGIN_PATH={} ", quoted(&path)));
     println!(
-        "Or receive it with: {plugins}gst-launch-1.0 mjpegclientsrc location={address}/stream \
-         ! jpegdec ! videoconvert ! autovideosink"
+        "Or receive it with: {}gst-launch-1.0 mjpegclientsrc location={address}/stream \
+         ! jpegdec ! videoconvert ! autovideosink",
+        plugins.unwrap_or_default()
     );
     println!("Ctrl-C ends it.");
+}
+
+/// A text as a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Starts the second pipeline and counts what comes out of its decoder.

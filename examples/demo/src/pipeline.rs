@@ -11,6 +11,8 @@ use gst::prelude::*;
 const LAST_PICTURE: gst::ClockTime = gst::ClockTime::from_seconds(2);
 /// How often signals and errors are looked for. Chosen: not felt by a person, not seen in `top`.
 const TICK: Duration = Duration::from_millis(20);
+/// What a pipeline says when nothing more comes from it.
+const ENDS: [gst::MessageType; 2] = [gst::MessageType::Error, gst::MessageType::Eos];
 
 /// Stops the pipeline when dropped, as GStreamer demands.
 pub struct Running {
@@ -42,17 +44,13 @@ impl Running {
 
     /// The error that an element posted, if there is one.
     pub fn check(&self) -> Result<()> {
-        self.check_until(gst::ClockTime::ZERO)
-    }
-
-    fn check_until(&self, timeout: gst::ClockTime) -> Result<()> {
-        let wanted = [gst::MessageType::Error, gst::MessageType::Eos];
-        let Some(message) = self.bus.timed_pop_filtered(timeout, &wanted) else {
-            return Ok(());
-        };
-        match message.view() {
-            gst::MessageView::Error(error) => Err(ElementError::new(error).into()),
-            _ => bail!("the pictures ended"),
+        // Not `timed_pop_filtered` with a timeout of zero: gstreamer-rs 0.25.4 gives up before it looks.
+        match self.bus.pop_filtered(&ENDS) {
+            None => Ok(()),
+            Some(message) => match message.view() {
+                gst::MessageView::Error(error) => Err(ElementError::new(error).into()),
+                _ => bail!("the pictures ended"),
+            },
         }
     }
 
@@ -60,7 +58,7 @@ impl Running {
     pub fn finish(&self) {
         self.pipeline.send_event(gst::event::Eos::new());
         // Whether the end arrives or something fails, or nothing happens: the pipeline ends here.
-        let _ = self.check_until(LAST_PICTURE);
+        let _ = self.bus.timed_pop_filtered(LAST_PICTURE, &ENDS);
     }
 }
 
@@ -94,10 +92,16 @@ pub fn comes_from(error: &anyhow::Error, element: &str) -> bool {
     error.downcast_ref::<ElementError>().is_some_and(|error| error.element == element)
 }
 
+/// True if an element found taken what it wanted to open, such as a port.
+pub fn is_busy(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<ElementError>().is_some_and(|error| error.is_busy)
+}
+
 /// What an element posted on the bus before it gave up.
 #[derive(Debug)]
 struct ElementError {
     element: String,
+    is_busy: bool,
     text: String,
 }
 
@@ -109,7 +113,8 @@ impl ElementError {
         if let Some((_, reason)) = error.debug().as_deref().and_then(|text| text.split_once('\n')) {
             text = format!("{text} ({})", reason.trim());
         }
-        Self { element: element.unwrap_or_default(), text }
+        let is_busy = error.error().matches(gst::ResourceError::Busy);
+        Self { element: element.unwrap_or_default(), is_busy, text }
     }
 }
 
