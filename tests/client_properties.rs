@@ -184,11 +184,11 @@ fn values_that_are_no_text_are_refused() {
 #[test]
 fn proxies_of_another_kind_are_refused() {
     for (proxy, said) in [
-        ("socks5://proxy:1080", "another kind than http"),
-        ("https://proxy:3128", "another kind than http"),
+        ("socks5://proxy:1080", "is not an HTTP proxy"),
+        ("https://proxy:3128", "is not an HTTP proxy"),
         ("http://", "names no host"),
-        ("proxy:port", "no URL"),
-        ("http://proxy:99999", "no URL"),
+        ("proxy:port", "not a URL"),
+        ("http://proxy:99999", "not a URL"),
     ] {
         assert_refused(&[("proxy", proxy)], &["proxy", said, "http://proxy:3128"]);
     }

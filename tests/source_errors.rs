@@ -99,6 +99,37 @@ fn text_that_looks_like_a_head_is_a_wrong_type() {
 }
 
 #[test]
+fn films_playlists_and_other_pictures_are_wrong_types_that_are_named() {
+    for (essence, body) in [
+        ("video/mp4", "\0\0\0\x18ftypisom"),
+        ("video/x-flv", "FLV\x01"),
+        ("application/vnd.apple.mpegurl", "#EXTM3U\n"),
+        ("image/png", "\u{89}PNG\r\n"),
+    ] {
+        let film = format!("HTTP/1.1 200 OK\r\nContent-Type: {essence}\r\n\r\n{body}");
+        let words = [essence, "not a stream of JPEG pictures", "/stream"];
+        assert_fails(vec![send(film), Step::Close], StreamError::WrongType, &words);
+    }
+}
+
+/// nginx, Apache and Go answer 400; TLS by itself sends an alert.
+#[test]
+fn a_port_with_tls_is_an_error_that_says_https() {
+    assert_fails(answer("400 Bad Request"), ResourceError::OpenRead, &["400 Bad Request", "https:"]);
+    let alert = vec![send(b"\x15\x03\x01\0\x02\x02\x46"), Step::Close];
+    assert_fails(alert, StreamError::WrongType, &["speaks TLS", "https:"]);
+}
+
+#[test]
+fn a_challenge_that_cannot_be_answered_is_named() {
+    let refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: \
+                   Digest realm=\"x\", nonce=\"n\", algorithm=SHA-512-256\r\n\r\n";
+    let server = ScriptServer::play([vec![send(refusal), Step::Close]]);
+    let source = Source::new(&server.url()).set("user-id", "me").set("user-pw", "secret").play();
+    source.assert_fails(ResourceError::NotAuthorized, &["Digest with SHA-512-256", "does not support"]);
+}
+
+#[test]
 fn what_is_not_http_is_a_wrong_type() {
     for greeting in ["SSH-2.0-OpenSSH_9.2\r\n", "220 smtp ready\r\n\r\n", "\0\0\0\0\r\n\r\n"] {
         let server = ScriptServer::play([vec![send(greeting), Step::Close]]);
@@ -111,7 +142,7 @@ fn what_is_not_http_is_a_wrong_type() {
 fn silent_close_with_no_try_left_is_a_read_error() {
     let server = ScriptServer::play([vec![Step::Close]]);
     let source = Source::new(&server.url()).set("retries", 0).play();
-    source.assert_fails(ResourceError::Read, &["closed"]);
+    source.assert_fails(ResourceError::Read, &["closed the connection without an answer", "check the port"]);
 }
 
 #[test]
@@ -171,5 +202,9 @@ fn redirects_in_a_circle_are_an_error() {
 
 #[test]
 fn redirect_to_another_protocol_is_an_error() {
-    assert_fails(redirect("rtsp://camera/live"), ResourceError::OpenRead, &["rtsp://camera/live", "no http"]);
+    assert_fails(
+        redirect("rtsp://camera/live"),
+        ResourceError::OpenRead,
+        &["rtsp://camera/live", "not an http or https address"],
+    );
 }

@@ -9,7 +9,7 @@ use super::{
     ClientError, Coding, Location, Options,
     connection::{Connection, Read},
     cookies::Cookies,
-    credentials::{Answers, is_stale},
+    credentials::{Answers, can_answer, is_stale, wanted},
     location::without_secrets,
     patience::Patience,
     request::Keep,
@@ -113,20 +113,24 @@ fn send(
     let request = request.head(location, authorization.as_deref(), cookies, proxy, keep);
     let exchange = |connection: Connection| {
         connection.write(request.as_bytes())?;
-        let (head, body) = response_head(&connection, options)?;
+        let (head, body) = response_head(&connection, location, options)?;
         Ok(Answer { location: location.clone(), connection, head, body })
     };
     if let Some((_, connection)) = memory.kept.take().filter(|(kept, _)| kept.same_origin(location)) {
         // The server may have closed it by now, which is no fault of anybody's.
         match exchange(connection) {
-            Err(ClientError::Broken { .. } | ClientError::Closed) => {}
+            Err(ClientError::Broken { .. } | ClientError::Closed | ClientError::NoAnswer { .. }) => {}
             answer => return answer,
         }
     }
     exchange(Connection::open(location, options, cancellable)?)
 }
 
-fn response_head(connection: &Connection, options: &Options) -> Result<(ResponseHead, Vec<u8>), ClientError> {
+fn response_head(
+    connection: &Connection,
+    location: &Location,
+    options: &Options,
+) -> Result<(ResponseHead, Vec<u8>), ClientError> {
     let patience = patience(options);
     let (mut bytes, mut reader) = (Vec::new(), HeadReader::new());
     let mut space = [0; 4096];
@@ -143,6 +147,9 @@ fn response_head(connection: &Connection, options: &Options) -> Result<(Response
             Ok(Some((head, len))) => return Ok((head, bytes.split_off(len))),
             Ok(None) => {}
             Err(error @ HeadError::TooLong { .. }) => return Err(error.into()),
+            Err(HeadError::NotHttp(_)) if bytes.starts_with(&TLS_ALERT) => {
+                return Err(ClientError::SpeaksTls { address: location.host_field() });
+            }
             Err(error @ HeadError::NotHttp(_)) => match begins_as_stream(&bytes) {
                 // Without any head, as `multipartmux ! tcpserversink` sends.
                 Some(true) => return Ok((ResponseHead::absent(), bytes)),
@@ -150,7 +157,13 @@ fn response_head(connection: &Connection, options: &Options) -> Result<(Response
                 None | Some(false) => return Err(error.into()),
             },
         }
-        bytes.extend_from_slice(more(connection, &mut space, options, &patience)?.ok_or(ClientError::Closed)?);
+        match more(connection, &mut space, options, &patience)? {
+            Some(more) => bytes.extend_from_slice(more),
+            None if bytes.is_empty() && interim == 0 => {
+                return Err(ClientError::NoAnswer { address: location.host_field() });
+            }
+            None => return Err(ClientError::Closed),
+        }
     }
 }
 
@@ -256,11 +269,24 @@ fn refused(location: &Location, head: &ResponseHead, options: &Options) -> Clien
         // tinyproxy says 401 too where it does not know who asks.
         401 if options.proxy.is_some() => "; check user-id and user-pw, and proxy-id and proxy-pw",
         401 | 403 if options.credentials.is_none() => "; set user-id and user-pw",
+        401 if !can_answer(&challenged(head)) => return unanswerable(location, head),
         401 | 403 if location.same_origin(&options.location) => "; check user-id and user-pw",
-        401 | 403 => "; it is told no password because a redirection led here: set location to this address",
+        401 | 403 => "; a redirect led here, and no password is sent to another host: set location to this address",
         404 | 410 => "; check the path in location",
+        // nginx, Apache and Go's servers say so to who speaks HTTP to their port for HTTPS.
+        400 if !location.tls => "; a server with TLS wants a location that begins with https:",
         _ => "",
     };
+    status(location, head, cure.into())
+}
+
+/// A refusal by a server that wants to be answered in a way that we cannot.
+fn unanswerable(location: &Location, head: &ResponseHead) -> ClientError {
+    let wanted = wanted(&challenged(head));
+    status(location, head, format!("; it asks for {wanted}, which mjpegclientsrc does not support").into())
+}
+
+fn status(location: &Location, head: &ResponseHead, cure: Cow<'static, str>) -> ClientError {
     ClientError::Status {
         url: location.to_string(),
         status: head.status(),
@@ -283,6 +309,9 @@ fn time_until(date: &str, head: &ResponseHead, now: SystemTime) -> Option<Durati
     let now = its_now.or_else(|| Some(now.duration_since(UNIX_EPOCH).ok()?.as_secs()))?;
     Some(Duration::from_secs(parse_date(date)?.saturating_sub(now)))
 }
+
+/// How a record of TLS begins that says what is wrong (RFC 8446 5.1), as servers send it to who speaks HTTP to them.
+const TLS_ALERT: [u8; 2] = [0x15, 3];
 
 /// Redirections followed for one try. Chosen: half of what browsers and libsoup follow; cameras have one.
 const MAX_REDIRECTS: usize = 10;

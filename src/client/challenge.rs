@@ -1,5 +1,7 @@
 //! What a server asks for in `WWW-Authenticate`, read as leniently as browsers do.
 
+use std::fmt;
+
 /// A challenge: its scheme and parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Challenge {
@@ -47,6 +49,14 @@ impl Challenge {
                 }
             }
         }
+    }
+}
+
+/// In short: the scheme, and its algorithm if it names one. Control characters cannot stand in a head.
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.scheme)?;
+        self.parameter("algorithm").map_or(Ok(()), |algorithm| write!(f, " with {algorithm}"))
     }
 }
 

@@ -167,7 +167,7 @@ fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, er
     if error.is::<gio::TlsError>() {
         let address = location.address();
         match faults.text() {
-            Some(faults) => ClientError::Certificate { address, faults },
+            Some(text) => ClientError::Certificate { address, faults: text, cure: faults.cure() },
             None => ClientError::Tls { address, message },
         }
     } else if error.matches(gio::ResolverError::TemporaryFailure) {

@@ -69,6 +69,17 @@ impl Answers {
     }
 }
 
+/// Whether there is a challenge among these that can be answered, or none at all.
+pub(super) fn can_answer(values: &[&str]) -> bool {
+    Challenge::all(values).next().is_none() || Answers::default().challenge(values)
+}
+
+/// What these challenges ask for, for people.
+pub(super) fn wanted(values: &[&str]) -> String {
+    let schemes: Vec<_> = Challenge::all(values).map(|challenge| challenge.to_string()).collect();
+    schemes.join(" or ")
+}
+
 /// Whether an answer was refused only because its challenge was too old (RFC 7616 3.3).
 pub(super) fn is_stale(values: &[&str]) -> bool {
     let stale = |challenge: Challenge| challenge.parameter("stale").is_some_and(|it| it.eq_ignore_ascii_case("true"));
@@ -127,6 +138,18 @@ mod tests {
             assert!(answer(&[challenge]).is_some_and(|answer| answer.starts_with("Basic ")), "{challenge}");
         }
         assert_eq!(answer(&["Digest realm=\"basics\""]), None);
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_named() {
+        for (challenges, named) in [
+            (["Digest realm=\"x\", nonce=\"n\", algorithm=SHA-512-256"].as_slice(), "Digest with SHA-512-256"),
+            (&["Negotiate", "NTLM"], "Negotiate or NTLM"),
+        ] {
+            assert!(!can_answer(challenges), "{challenges:?}");
+            assert_eq!(wanted(challenges), named);
+        }
+        assert!(can_answer(&[]) && can_answer(&["NTLM, Basic realm=\"x\""]));
     }
 
     #[test]

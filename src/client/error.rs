@@ -1,6 +1,6 @@
 //! Why a stream cannot be had, or was lost.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crate::http::{ChunkedError, HeadError};
 
@@ -65,15 +65,14 @@ pub enum ClientError {
         message: String,
     },
     /// The server's certificate is not trusted.
-    #[error(
-        "the certificate of {address} {faults}; name a PEM file of whom to trust in ssl-ca-file, or set \
-         ssl-strict=false to trust anybody"
-    )]
+    #[error("the certificate of {address} {faults}; {cure}")]
     Certificate {
         /// Host and port.
         address: String,
         /// What is wrong with it.
         faults: String,
+        /// What to do about it.
+        cure: &'static str,
     },
     /// TLS failed in another way.
     #[error("no secure connection to {address}: {message}; for a server without TLS, location begins with http:")]
@@ -104,6 +103,18 @@ pub enum ClientError {
     /// The stream ended.
     #[error("the server closed the stream")]
     Closed,
+    /// The server closed before it answered anything.
+    #[error("{address} closed the connection without an answer; check the port in location")]
+    NoAnswer {
+        /// Host and port.
+        address: String,
+    },
+    /// The server answered with TLS.
+    #[error("{address} speaks TLS; write location with https: instead of http:")]
+    SpeaksTls {
+        /// Host and port.
+        address: String,
+    },
     /// The answer is not HTTP.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -132,12 +143,14 @@ pub enum ClientError {
         /// The status text.
         reason: String,
         /// What to do about it, to be put behind the rest.
-        cure: &'static str,
+        cure: Cow<'static, str>,
         /// When the server wants to be asked again.
         retry_after: Option<Duration>,
     },
     /// The answer is something else than pictures.
-    #[error("{url} answered with {essence}, which is no stream of pictures; open it in a browser to see what it is")]
+    #[error(
+        "{url} answered with {essence}, which is not a stream of JPEG pictures; open it in a browser to see what it is"
+    )]
     NotPictures {
         /// Where.
         url: String,
@@ -181,7 +194,7 @@ pub enum ClientError {
         limit: usize,
     },
     /// The server sent us where we cannot go.
-    #[error("{url} redirects to {target:?}, which is no http or https address")]
+    #[error("{url} redirects to {target:?}, which is not an http or https address")]
     RedirectTarget {
         /// From where.
         url: String,
@@ -211,6 +224,7 @@ impl ClientError {
             | Self::Certificate { .. }
             | Self::ProxyPassword { .. }
             | Self::CaFile { .. }
+            | Self::SpeaksTls { .. }
             | Self::Head(_)
             | Self::Status { .. }
             | Self::NotPictures { .. }
@@ -226,6 +240,7 @@ impl ClientError {
             | Self::Stalled { .. }
             | Self::Barren { .. }
             | Self::Closed
+            | Self::NoAnswer { .. }
             | Self::Compressed { .. }
             | Self::Chunked(_) => Cause::Passing,
         }

@@ -30,7 +30,7 @@ pub(super) struct Origin {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
     /// It is no URL.
-    #[error("location {location:?} is no URL ({message}); it looks like http://camera/stream")]
+    #[error("location {location:?} is not a URL ({message}); write it as http://camera/stream")]
     NoUrl {
         /// The text.
         location: String,
@@ -44,7 +44,7 @@ pub enum LocationError {
         scheme: String,
     },
     /// It names no host.
-    #[error("location {location:?} names no host; it looks like http://camera/stream")]
+    #[error("location {location:?} names no host; write it as http://camera/stream")]
     NoHost {
         /// The text.
         location: String,
@@ -199,7 +199,7 @@ fn without_control(text: &str) -> Result<&str, LocationError> {
     let text = text.trim();
     if text.contains(char::is_control) {
         let location = without_secrets(&text.replace(char::is_control, " "));
-        return Err(LocationError::NoUrl { location, message: "it holds control characters".to_owned() });
+        return Err(LocationError::NoUrl { location, message: "it contains control characters".to_owned() });
     }
     Ok(text)
 }

@@ -11,7 +11,7 @@ pub struct Proxy {
 
 /// Why a text names no proxy that we can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("proxy {proxy:?} {problem}; it looks like http://proxy:3128")]
+#[error("proxy {proxy:?} {problem}; write it as http://proxy:3128")]
 pub struct ProxyError {
     proxy: String,
     problem: String,
@@ -28,12 +28,12 @@ impl Proxy {
         let refuse = |problem: String| ProxyError { proxy: without_secrets(text), problem };
         let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let location = Location::parse(&url).map_err(|error| match error {
-            LocationError::NoUrl { message, .. } => refuse(format!("is no URL ({message})")),
+            LocationError::NoUrl { message, .. } => refuse(format!("is not a URL ({message})")),
             LocationError::NoHost { .. } => refuse("names no host".to_owned()),
-            LocationError::Scheme { .. } => refuse("is of another kind than http".to_owned()),
+            LocationError::Scheme { .. } => refuse("is not an HTTP proxy".to_owned()),
         })?;
         if location.tls {
-            return Err(refuse("is of another kind than http".to_owned()));
+            return Err(refuse("is not an HTTP proxy".to_owned()));
         }
         let credentials = credentials.or_else(|| location.credentials.clone());
         Ok(Self { location, credentials })

@@ -81,7 +81,20 @@ impl Faults {
         let found = *lock(&self.0);
         let texts = FAULTS.iter().filter(|(fault, _)| found.intersects(*fault)).map(|(_, text)| *text);
         let texts: Vec<_> = texts.collect();
-        (!found.is_empty()).then(|| if texts.is_empty() { "is not acceptable".to_owned() } else { texts.join(", ") })
+        (!found.is_empty()).then(|| match texts.split_last() {
+            None => "is not acceptable".to_owned(),
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        })
+    }
+
+    /// What to do about it, to be put behind all of that.
+    pub(super) fn cure(&self) -> &'static str {
+        if *lock(&self.0) == gio::TlsCertificateFlags::BAD_IDENTITY {
+            "use the certificate's name in location, or tls-validation-flags without bad-identity"
+        } else {
+            "name a PEM file of whom to trust in ssl-ca-file, or set ssl-strict=false to trust anybody"
+        }
     }
 }
 

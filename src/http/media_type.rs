@@ -44,13 +44,33 @@ impl MediaType {
         self.essence.starts_with("multipart/")
     }
 
-    /// Whether it says that the body cannot hold pictures: a page, a text, a description. Types that say nothing
-    /// (`application/octet-stream`, as ffmpeg sends) and image and video types may hold them.
+    /// Whether it says that the body holds no JPEG pictures: a page, a text, a playlist, a film or picture of another
+    /// kind. Types that say nothing (`application/octet-stream`, as ffmpeg sends) and other image and video types may
+    /// hold them.
     pub fn is_no_picture(&self) -> bool {
         self.essence.starts_with("text/")
-            || ["application/json", "application/xml", "application/xhtml+xml"].contains(&self.essence.as_str())
+            || self.essence.starts_with("audio/")
+            || OTHERS.contains(&self.essence.as_str())
     }
 }
+
+/// Types of what is often found where a stream is looked for, and is none.
+const OTHERS: [&str; 14] = [
+    "application/json",
+    "application/xml",
+    "application/xhtml+xml",
+    "application/vnd.apple.mpegurl",
+    "application/x-mpegurl",
+    "application/dash+xml",
+    "image/gif",
+    "image/png",
+    "image/svg+xml",
+    "image/webp",
+    "video/mp2t",
+    "video/mp4",
+    "video/webm",
+    "video/x-flv",
+];
 
 #[cfg(test)]
 mod tests {
@@ -71,8 +91,8 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_no_picture_and_a_type_that_says_nothing_may_be_one() {
-        for value in ["text/html; charset=utf-8", "TEXT/plain", "application/json"] {
+    fn a_page_or_film_is_no_picture_and_a_type_that_says_nothing_may_be_one() {
+        for value in ["text/html; charset=utf-8", "TEXT/plain", "application/json", "video/mp4", "image/PNG"] {
             assert!(MediaType::parse(value).is_no_picture(), "{value:?}");
         }
         for value in ["", "application/octet-stream", "image/jpeg", "multipart/mixed", "video/x-motion-jpeg"] {

@@ -46,6 +46,7 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
         | ClientError::RedirectTarget { .. } => gst::error_msg!(ResourceError::OpenRead, ("{cause}")),
         ClientError::TooLarge { .. } => gst::error_msg!(ResourceError::Settings, ("{cause}")),
         ClientError::Head(_)
+        | ClientError::SpeaksTls { .. }
         | ClientError::NotPictures { .. }
         | ClientError::NoPicture { .. }
         | ClientError::UnknownCoding { .. } => gst::error_msg!(StreamError::WrongType, ("{cause}")),
@@ -55,6 +56,7 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
         | ClientError::Stalled { .. }
         | ClientError::Barren { .. }
         | ClientError::Closed
+        | ClientError::NoAnswer { .. }
         | ClientError::Compressed { .. }
         | ClientError::Chunked(_) => gst::error_msg!(ResourceError::Read, ("{cause}")),
     }
