@@ -124,6 +124,26 @@ fn opencv_reads_and_serves_through_gstreamer() {
     assert!(viewer.picture().starts_with(b"\xff\xd8"));
 }
 
+/// Seen from outside: a traceback of Python for who calls one without its arguments, or has not installed the plugin.
+#[test]
+fn python_programs_say_how_they_are_called_and_what_is_missing() {
+    let said = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(example(&format!("python/{name}"))).args(arguments);
+        command.env("GST_PLUGIN_PATH", "").env("GST_REGISTRY", Path::new(env!("CARGO_TARGET_TMPDIR")).join("none.bin"));
+        let output = command.output().expect("python3 is there");
+        assert!(!output.status.success(), "{name}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    for name in ["http_camera.py", "opencv_relay.py", "serve_numpy.py", "webrtc_bridge.py"] {
+        assert!(said(name, &["x", "y", "z", "0", "1"]).starts_with(&format!("usage: {name} ")), "{name}");
+    }
+    for (name, argument) in [("http_camera.py", "http://camera/"), ("serve_numpy.py", "0"), ("webrtc_bridge.py", "x")] {
+        let said = said(name, &[argument]);
+        assert!(said.contains("plugin installed") && !said.contains("Traceback"), "{name}: {said}");
+    }
+}
+
 #[test]
 fn serve_in_c_says_who_watches() {
     let mut program = Program::c("serve", &["0"]);

@@ -19,7 +19,7 @@ import numpy
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
-from gi.repository import Gst, GstApp  # noqa: E402,F401 (GstApp gives appsink its methods)
+from gi.repository import GLib, Gst, GstApp  # noqa: E402,F401 (GstApp gives appsink its methods)
 
 PIPELINE = """mjpegclientsrc name=camera ! jpegdec ! videoconvert ! video/x-raw,format=BGR
     ! appsink name=pictures sync=false max-buffers=1 drop=true"""
@@ -82,6 +82,8 @@ class HttpCamera:
 
 
 def main():
+    if len(sys.argv) not in (2, 3) or not all(count.isdigit() for count in sys.argv[2:]):
+        sys.exit("usage: http_camera.py URL [COUNT], such as http_camera.py http://camera/stream 10")
     url, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else sys.maxsize
     camera = HttpCamera(url)
     try:
@@ -90,6 +92,8 @@ def main():
             if not there:
                 sys.exit(getattr(camera, "error", "no picture"))
             print(picture.shape, f"mean {picture.mean():.1f}", flush=True)
+    except GLib.Error as error:
+        sys.exit(f"{error.message}: is the plugin installed, and found (GST_PLUGIN_PATH)?")
     finally:
         camera.release()
 

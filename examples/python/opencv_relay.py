@@ -17,12 +17,14 @@ WRITER = "appsrc is-live=true do-timestamp=true ! videoconvert ! jpegenc ! mjpeg
 
 
 def main():
+    if len(sys.argv) not in (3, 4) or not all(number.isdigit() for number in sys.argv[2:]):
+        sys.exit("usage: opencv_relay.py URL PORT [COUNT], such as opencv_relay.py http://camera/stream 8080")
     url, port = sys.argv[1:3]
     count = int(sys.argv[3]) if len(sys.argv) > 3 else sys.maxsize
     capture = cv2.VideoCapture(READER.format(url), cv2.CAP_GSTREAMER)
     there, picture = capture.read()
     if not there:
-        sys.exit(f"no picture from {url}")
+        sys.exit(f"no picture from {url}: is it there, and is the plugin installed, and found (GST_PLUGIN_PATH)?")
     height, width = picture.shape[:2]
     # The rate is a hint for encoders; pictures leave when they are written.
     writer = cv2.VideoWriter(WRITER.format(port), cv2.CAP_GSTREAMER, 0, 15.0, (width, height))

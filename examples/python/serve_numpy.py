@@ -15,7 +15,7 @@ import numpy
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
-from gi.repository import Gst, GstApp  # noqa: E402,F401 (GstApp gives appsrc its methods)
+from gi.repository import GLib, Gst, GstApp  # noqa: E402,F401 (GstApp gives appsrc its methods)
 
 PIPELINE = """appsrc name=pictures is-live=true do-timestamp=true format=time max-buffers=1 leaky-type=downstream
     ! videoconvert ! jpegenc ! mjpegserversink name=server"""
@@ -52,9 +52,16 @@ class Server:
 
 
 def main():
+    if len(sys.argv) not in (1, 2, 4) or not all(number.isdigit() for number in sys.argv[1:]):
+        sys.exit("usage: serve_numpy.py [PORT [WIDTH HEIGHT]], such as serve_numpy.py 8080 640 480")
     numbers = [int(number) for number in sys.argv[1:]]
     port, width, height = numbers + [8080, 322, 240][len(numbers):]
-    server = Server(width, height, port)
+    try:
+        server = Server(width, height, port)
+    except GLib.Error as error:
+        sys.exit(f"{error.message}: is the plugin installed, and found (GST_PLUGIN_PATH)?")
+    except OSError as error:
+        sys.exit(str(error))
     print(server.url, flush=True)
     picture = numpy.zeros((height, width, 3), numpy.uint8)
     while True:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows a camera to browsers by WebRTC: the pictures go as VP8 over UDP, in a fraction of what JPEG takes.
+"""Shows a camera to browsers by WebRTC: the pictures go as VP8 over UDP, at a fraction of the bandwidth of JPEG.
 
     webrtc_bridge.py URL [PORT]     then open http://127.0.0.1:PORT/ (default 8000, 0 = any free one)
 
@@ -50,6 +50,9 @@ if (answer.ok) {
 }
 </script>
 """
+
+# nicesrc is what webrtcbin itself looks for.
+ELEMENTS = ["mjpegclientsrc", "jpegdec", "vp8enc", "rtpvp8pay", "webrtcbin", "nicesrc"]
 
 LIMIT_S = 10
 
@@ -172,9 +175,12 @@ def handler(url):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
+    if len(sys.argv) not in (2, 3) or not all(port.isdigit() for port in sys.argv[2:]):
+        sys.exit("usage: webrtc_bridge.py URL [PORT], such as webrtc_bridge.py http://camera/stream 8000")
     Gst.init(None)
+    missing = [name for name in ELEMENTS if Gst.ElementFactory.find(name) is None]
+    if missing:
+        sys.exit(f"GStreamer has no {', '.join(missing)}: are the packages that this file names and the plugin installed?")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", int((sys.argv + ["8000"])[2])), handler(sys.argv[1]))
     print(f"http://127.0.0.1:{server.server_port}/", flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
