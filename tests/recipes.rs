@@ -1,5 +1,5 @@
-//! The lines of docs/recipes.md, docs/applications.md and the pages of the elements, each run by a shell exactly as it is
-//! printed there, in a network of its own.
+//! The lines of README.md, docs/recipes.md, docs/applications.md and the pages of the elements, each run by a shell exactly
+//! as it is printed there, in a network of its own.
 //!
 //! Stand-ins: `camera`, `esp32cam` and the RTSP server are programs in that network; `/dev/video0` is the path of a
 //! camera made of software (`tests/peers/fake_v4l2.c`), `libcamerasrc` is `videotestsrc`. VLC does not run as root, so it
@@ -52,16 +52,19 @@ macro_rules! recipes {
 }
 
 recipes! {
+    readme: "JPEG over HTTP for GStreamer" => [Serves, Shows];
+    readme_on_the_server: "The server" => [ServesBelow(&["/door", "/yard"])];
+    readme_on_the_client: "The client" => [Shows];
     test_picture: "Test picture" => [Serves];
     usb_webcam: "USB webcam" => [Serves, Serves];
     webcam_without_jpeg: "Webcam without JPEG" => [Serves];
     raspberry_pi: "Raspberry Pi camera" => [Serves];
     screen: "Screen" => [Serves];
-    film_in_a_loop: "Film in a loop" => [Makes("film.mjpeg", 20), Serves];
+    film_in_a_loop: "Video file in a loop" => [Makes("film.mjpeg", 20), Serves];
     rtsp_camera: "RTSP camera" => [Serves];
     several_cameras: "Several cameras on one port" => [ServesBelow(&["/door", "/yard"])];
     wall: "Wall" => [Serves];
-    watch: "Watch" => [Shows, Shows, Shows];
+    watch: "Watch" => [Shows, Shows, Shows, Shows];
     what_a_camera_sends: "What a camera sends" => [Says("Live: yes")];
     esp32: "ESP32" => [Serves];
     one_picture: "One picture" => [Makes("now.jpg", 1), Makes("now.jpg", 1)];
@@ -133,12 +136,16 @@ fn cook(heading: &str, all: &[Does]) {
 /// The headings of all texts, each with its blocks.
 fn book() -> Vec<(String, Vec<String>)> {
     let book = concat!(
+        "\n",
+        include_str!("../README.md"),
         include_str!("../docs/recipes.md"),
         include_str!("../docs/applications.md"),
         include_str!("../docs/mjpegserversink.md"),
         include_str!("../docs/mjpegclientsrc.md"),
     );
-    book.split("\n## ")
+    // Lines also stand below the title of a text.
+    book.replace("\n# ", "\n## ")
+        .split("\n## ")
         .skip(1)
         .map(|section| {
             let (heading, text) = section.split_once('\n').expect("something stands below a heading");
