@@ -73,6 +73,21 @@ fn pieces_of_pictures() {
     house.sees("", &format!("filesrc location={film} blocksize=1000 ! jpegparse ! mjpegserversink port=0"));
 }
 
+/// The snapshot is what the encoder made, byte for byte, and black is no damage.
+#[test]
+fn black_pictures() {
+    let house = House::new();
+    let (black, seen) = (house.folder.path("black.jpg"), house.folder.path("seen.jpg"));
+    let encoder = "video/x-raw,width=320,height=240,framerate=15/1 ! jpegenc";
+    house.sees("", &format!("videotestsrc pattern=black num-buffers=1 ! {encoder} ! filesink location={black}"));
+    let _server = house.play(&format!("videotestsrc is-live=true pattern=black ! {encoder} ! mjpegserversink"));
+    house.wait_for_server();
+    wait_until("a picture", || house.code("http://127.0.0.1:8080/health") == "200");
+    house.network.run("curl", &["--silent", "--output", &seen, "http://127.0.0.1:8080/snapshot"]);
+    assert!(fs::read(&black).expect("it was made") == fs::read(&seen).expect("it was fetched"));
+    assert!(TEXT.contains("`/snapshot` is the picture exactly as it came"));
+}
+
 #[test]
 fn refusals() {
     let house = House::new();
@@ -81,7 +96,7 @@ fn refusals() {
     let stranger = READER.replace("user-id=me user-pw=hush", "");
     house.sees("answered 401 Unauthorized", &format!("{stranger} ! fakesink"));
     let page = READER.replace("/stream", "/");
-    house.sees("which is no stream of pictures", &format!("{page} ! fakesink"));
+    house.sees("which is not a stream of JPEG pictures", &format!("{page} ! fakesink"));
 }
 
 #[test]
