@@ -100,7 +100,7 @@ impl Access {
         let token = query::value(request.uri(), "token").map(str::as_bytes);
         // A browser asks without an answer first, which is no guess.
         if authorization.is_some() || token.is_some() {
-            match self.guesses.look(from, || self.is_right(authorization, token)).await {
+            match self.guesses.look(from, (authorization, token), || self.is_right(authorization, token)).await {
                 Outcome::Right => return Ok(()),
                 Outcome::Wrong => {}
                 Outcome::Crowded => return Err(Denied::Crowded),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher as _, Hash, RandomState},
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,13 +15,16 @@ use crate::sync::lock;
 /// Who guesses, and from when on the next guess of each is looked at.
 ///
 /// What counts is the time between two looks, not that before an answer: who resets a stream, closes a connection or
-/// opens many of them guesses no faster.
+/// opens many of them guesses no faster. What is known to be wrong needs no look: a page that goes on with an old token
+/// would slow down all others at its address for ever, and its sender learns nothing new.
 #[derive(Default)]
 pub(super) struct Guesses {
     /// All that come through a Unix socket are one.
     guessers: Mutex<HashMap<Option<IpAddr>, Arc<Guesser>>>,
     /// All those for whom there is no room.
     others: Arc<Guesser>,
+    /// Its keys are random, so that nobody can make a right answer look like a wrong one.
+    hashes: RandomState,
 }
 
 /// What came of a guess.
@@ -32,8 +36,21 @@ pub(super) enum Outcome {
     Crowded,
 }
 
-/// Its lock is held by the one whose turn it is; the others get it in the order in which they came.
-type Guesser = tokio::sync::Mutex<Failures>;
+/// Who guesses.
+#[derive(Default)]
+struct Guesser {
+    /// Held by the one whose turn it is; the others get it in the order in which they came.
+    turn: tokio::sync::Mutex<Failures>,
+    wrong: Mutex<KnownWrong>,
+}
+
+/// The hashes of the last wrong answers. Who takes turns between more of them than these has each looked at again, no
+/// faster than new ones.
+#[derive(Default)]
+struct KnownWrong {
+    hashes: [Option<u64>; MOST_KNOWN],
+    oldest: usize,
+}
 
 /// Wrong guesses in a row.
 #[derive(Default)]
@@ -44,13 +61,31 @@ struct Failures {
 }
 
 impl Guesses {
-    /// Looks at a guess when its turn has come; after a wrong one waits as long as the next one has to.
+    /// Looks at a guess when its turn has come; after a wrong one waits as long as the next one has to. One that is known
+    /// to be wrong has its answer at once, and moves nobody's turn.
     ///
     /// A right one waits as well: were it let through, a guesser would know it from the others by that.
-    pub(super) async fn look(&self, from: Option<IpAddr>, is_right: impl FnOnce() -> bool) -> Outcome {
-        let Some(guesser) = self.guesser(from.map(network)) else { return Outcome::Crowded };
+    pub(super) async fn look(
+        &self,
+        from: Option<IpAddr>,
+        guess: impl Hash,
+        is_right: impl FnOnce() -> bool,
+    ) -> Outcome {
+        let hash = self.hashes.hash_one(guess);
+        let guesser = self.guesser(from.map(network));
+        if lock(&guesser.wrong).has(hash) {
+            return Outcome::Wrong;
+        }
+        // One of them is the table's own, or that of the others, and one is this.
+        if Arc::strong_count(&guesser) > MAX_WAITING + 1 {
+            return Outcome::Crowded;
+        }
         let next = {
-            let mut failures = guesser.lock().await;
+            let mut failures = guesser.turn.lock().await;
+            // It may have become known meanwhile: a page asks for several things at once.
+            if lock(&guesser.wrong).has(hash) {
+                return Outcome::Wrong;
+            }
             if let Some((_, next)) = failures.last {
                 sleep_until(next).await;
             }
@@ -58,6 +93,7 @@ impl Guesses {
             if is_right() {
                 return Outcome::Right;
             }
+            lock(&guesser.wrong).learn(hash);
             failures.note(Instant::now())
         };
         drop(guesser);
@@ -65,20 +101,31 @@ impl Guesses {
         Outcome::Wrong
     }
 
-    /// Where guesses from there wait for their turn; `None` when too many do.
-    fn guesser(&self, from: Option<IpAddr>) -> Option<Arc<Guesser>> {
+    /// Where guesses from there wait for their turn.
+    fn guesser(&self, from: Option<IpAddr>) -> Arc<Guesser> {
         let mut guessers = lock(&self.guessers);
         if guessers.len() >= MAX_ADDRESSES && !guessers.contains_key(&from) {
             let now = Instant::now();
-            guessers.retain(|_, guesser| guesser.try_lock().map_or(true, |failures| !failures.are_forgiven(now)));
+            guessers.retain(|_, guesser| guesser.turn.try_lock().map_or(true, |failures| !failures.are_forgiven(now)));
         }
         let guesser = match guessers.get(&from) {
             Some(guesser) => guesser,
             None if guessers.len() < MAX_ADDRESSES => guessers.entry(from).or_default(),
             None => &self.others,
         };
-        // One of them is the table's own.
-        (Arc::strong_count(guesser) <= MAX_WAITING).then(|| guesser.clone())
+        guesser.clone()
+    }
+}
+
+impl KnownWrong {
+    fn has(&self, hash: u64) -> bool {
+        self.hashes.contains(&Some(hash))
+    }
+
+    /// Remembers one in the place of the oldest.
+    fn learn(&mut self, hash: u64) {
+        self.hashes[self.oldest] = Some(hash);
+        self.oldest = (self.oldest + 1) % MOST_KNOWN;
     }
 }
 
@@ -126,12 +173,18 @@ const FORGIVE_AFTER: Duration = Duration::from_secs(60);
 /// at its address while it goes on.
 const MAX_WAITING: usize = 16;
 
-/// Addresses remembered. Chosen: some 200 kB of memory. Beyond them all others have one turn together.
+/// Wrong answers remembered for each address. Chosen: as many old tabs with different tokens in one house; 64 bytes.
+const MOST_KNOWN: usize = 8;
+
+/// Addresses remembered. Chosen: some 300 kB of memory. Beyond them all others have one turn together.
 const MAX_ADDRESSES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::{
+        net::Ipv4Addr,
+        sync::atomic::{AtomicU64, Ordering},
+    };
 
     use tokio::task::JoinSet;
 
@@ -139,10 +192,28 @@ mod tests {
 
     const HERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
+    /// A guess that nobody has made before.
+    fn new_guess() -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(1 << 32);
+        LAST.fetch_add(1, Ordering::Relaxed)
+    }
+
     async fn guess(guesses: &Guesses, from: Option<IpAddr>, is_right: bool) -> (Outcome, u128) {
         let began = Instant::now();
-        let outcome = guesses.look(from, || is_right).await;
+        let outcome = guesses.look(from, new_guess(), || is_right).await;
         (outcome, began.elapsed().as_millis())
+    }
+
+    /// How long the answer to this wrong guess takes, in milliseconds; nothing when it was not looked at.
+    async fn guess_again(guesses: &Guesses, from: Option<IpAddr>, guess: u64) -> Option<u128> {
+        let (began, mut looked) = (Instant::now(), false);
+        let is_right = || {
+            looked = true;
+            false
+        };
+        assert_eq!(guesses.look(from, guess, is_right).await, Outcome::Wrong);
+        assert!(looked || began.elapsed().is_zero(), "it waited for nothing");
+        looked.then(|| began.elapsed().as_millis())
     }
 
     /// A guess whose sender goes away at once.
@@ -150,7 +221,7 @@ mod tests {
         let mut looked = false;
         tokio::select! {
             biased;
-            _ = guesses.look(from, || { looked = true; false }) => {}
+            _ = guesses.look(from, new_guess(), || { looked = true; false }) => {}
             () = std::future::ready(()) => {}
         }
         looked
@@ -177,6 +248,46 @@ mod tests {
         }
         // In 10 s: at 0, 0.1, 0.3, 0.7, 1.5, 3.1 and 6.3 s.
         assert_eq!(looked, 7);
+    }
+
+    /// A page with an old token asks once a second: all others at its address once waited 5 s, for as long as it was open.
+    #[tokio::test(start_paused = true)]
+    async fn the_same_wrong_answer_again_slows_down_nobody() {
+        let guesses = Guesses::default();
+        assert_eq!(guess_again(&guesses, HERE, 1).await, Some(100));
+        for _ in 0..100 {
+            assert_eq!(guess_again(&guesses, HERE, 1).await, None);
+        }
+        assert_eq!(guess(&guesses, HERE, true).await, (Outcome::Right, 0));
+        assert_eq!(guess_again(&guesses, HERE, 2).await, Some(200));
+        assert_eq!(guess_again(&guesses, Some([127, 0, 0, 2].into()), 1).await, Some(100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_wrong_answer_several_times_at_once_is_one() {
+        let guesses = Arc::new(Guesses::default());
+        let mut waiting = JoinSet::new();
+        for _ in 0..MAX_WAITING {
+            let guesses = guesses.clone();
+            waiting.spawn(async move { guess_again(&guesses, HERE, 1).await });
+        }
+        let looked = waiting.join_all().await;
+        assert_eq!(looked.iter().flatten().collect::<Vec<_>>(), [&100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn taking_turns_between_wrong_answers_makes_guessing_no_faster() {
+        let guesses = Guesses::default();
+        let began = Instant::now();
+        // Those remembered are not looked at again; of one more than that each is.
+        for (different, looks) in [(8, 8), (9, 1000)] {
+            let mut looked = 0;
+            for round in 0..1000 {
+                looked += u32::from(guess_again(&guesses, HERE, round % different).await.is_some());
+            }
+            assert!(looked <= looks, "{looked} of {different}");
+        }
+        assert!(began.elapsed() > LONGEST_PAUSE * 900, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
