@@ -24,7 +24,7 @@ fn live_pictures_leave_on_arrival_whatever_the_latency() {
 
 #[test]
 fn live_sync_holds_live_pictures_until_their_time() {
-    let (camera, clock) = camera_with_clock(SLOW_LIVE, "live-sync=true processing-deadline=0");
+    let (camera, clock) = camera_with_clock(SLOW_LIVE, "live-sync=true");
     let mut viewer = Viewer::open(camera.address());
     let pictures = pictures();
     camera.push_at(ClockTime::ZERO, &pictures[0]);
@@ -92,6 +92,20 @@ fn a_wait_for_a_pictures_time_ends_when_the_pipeline_stops() {
     clock.crank();
     assert_eq!(next_wait(&clock), ClockTime::from_seconds(1));
     camera.set_state(gst::State::Null);
+}
+
+/// BaseSink reckons with 20 ms for each picture, and warned that the pipeline was invalid and needed queues.
+#[test]
+fn a_live_pipeline_needs_no_queue() {
+    init();
+    let line = "videotestsrc is-live=true ! jpegenc ! mjpegserversink name=sink port=0";
+    let pipeline = gst::parse::launch(line).expect("elements and properties exist");
+    let sink = pipeline.downcast_ref::<gst::Bin>().and_then(|bin| bin.by_name("sink")).expect("the sink is there");
+    pipeline.set_state(gst::State::Playing).expect("it plays");
+    wait_until("pictures", || stat(&sink, "pictures") > 2);
+    let warning = pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Warning]));
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    assert!(warning.is_none(), "{warning:?}");
 }
 
 /// The clock still counts from before the seek then, and the picture was said to be that old.

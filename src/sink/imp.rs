@@ -69,6 +69,13 @@ impl ObjectSubclass for MjpegServerSink {
 }
 
 impl ObjectImpl for MjpegServerSink {
+    fn constructed(&self) {
+        self.parent_constructed();
+        // Passing a picture on takes no time. With BaseSink's 20 ms a live pipeline without a queue "is invalid", as a
+        // warning said.
+        self.obj().set_processing_deadline(gst::ClockTime::ZERO);
+    }
+
     fn properties() -> &'static [glib::ParamSpec] {
         properties()
     }
