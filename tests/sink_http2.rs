@@ -190,7 +190,8 @@ fn a_viewer_that_is_removed_leaves_the_others_of_its_connection() {
     });
     assert!(secure.camera.sink.emit_by_name::<bool>("remove", &[&2u64]));
     assert_eq!(farewells.recv_timeout(DEADLINE), Ok((2, "removed".to_owned())));
-    client.until(streams[1], |received| received.reset);
+    let received = client.until(streams[1], |received| received.ended);
+    assert!(received.body.ends_with(b"--frame--\r\n") && !received.reset);
     secure.camera.push(&pictures()[0]);
     for stream in [streams[0], streams[2]] {
         assert!(client.picture(stream) == pictures()[0]);

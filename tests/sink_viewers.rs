@@ -70,8 +70,51 @@ fn a_viewer_can_be_sent_away_by_its_id() {
     assert_eq!(next(&told), Told::Added(1));
     assert!(!camera.sink.emit_by_name::<bool>("remove", &[&7u64]));
     assert!(camera.sink.emit_by_name::<bool>("remove", &[&1u64]));
-    viewer.expect_closed();
+    viewer.expect_end();
     assert_eq!(next(&told), Told::Removed(1, "removed".into()));
+}
+
+/// Its picture was cut in half.
+#[test]
+fn a_viewer_that_is_sent_away_gets_the_rest_of_its_picture_and_the_end() {
+    for layout in ["standard", "advance"] {
+        let (camera, told) = camera_with("");
+        let mut viewer = stalled(camera.address(), &format!("/stream?layout={layout}"));
+        let large = large();
+        camera.push(&large);
+        // The rest does not fit in what lies between.
+        wait_until_it_has_begun(&camera);
+        assert!(camera.sink.emit_by_name::<bool>("remove", &[&1u64]));
+        // Nothing that comes later is for it.
+        camera.push(&pictures()[0]);
+        if layout == "standard" {
+            assert!(viewer.picture() == large);
+            viewer.expect_end();
+        } else {
+            viewer.expect_ahead(&large);
+            viewer.expect_ahead(&large);
+        }
+        assert_eq!((next(&told), next(&told)), (Told::Added(1), Told::Removed(1, "removed".into())));
+    }
+}
+
+#[test]
+fn a_viewer_that_is_sent_away_and_does_not_take_the_end_is_cut_off() {
+    let (camera, told) = camera_with("timeout=0");
+    let _viewer = stalled(camera.address(), "/stream");
+    camera.push(&large());
+    wait_until_it_has_begun(&camera);
+    assert!(camera.sink.emit_by_name::<bool>("remove", &[&1u64]));
+    assert_eq!((next(&told), next(&told)), (Told::Added(1), Told::Removed(1, "removed".into())));
+}
+
+/// Waits until the first picture of the only viewer is under way.
+#[track_caller]
+fn wait_until_it_has_begun(camera: &Camera) {
+    wait_until("the picture to be under way", || {
+        let stats: gst::Array = camera.sink.property("client-stats");
+        stats[0].get::<gst::Structure>().expect("a structure for each viewer").get("pictures") == Ok(1u64)
+    });
 }
 
 /// Signals once came from the thread that serves viewers: this handler would have held up all of them, and itself.

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -42,7 +43,18 @@ pub(super) struct Connection {
     /// Its socket, once it is served.
     socket: OnceLock<Weak<TcpStream>>,
     leave: Notify,
-    reason: Mutex<Option<Reason>>,
+    departure: Mutex<Departure>,
+}
+
+/// How a connection comes to its end.
+#[derive(Debug, Default)]
+struct Departure {
+    /// Why it has to end, once it has.
+    reason: Option<Reason>,
+    /// Since when it has to end as soon as what is under way has been sent.
+    asked: Option<Instant>,
+    /// Who is to hear of that.
+    sender: Option<Waker>,
 }
 
 /// Serves one connection until its peer or the server ends it.
@@ -89,7 +101,7 @@ impl Connection {
             waiting_since: AtomicU64::new(0),
             socket: OnceLock::new(),
             leave: Notify::new(),
-            reason: Mutex::new(None),
+            departure: Mutex::default(),
         }
     }
 
@@ -126,7 +138,7 @@ impl Connection {
 
     /// Why it has to end, once it has.
     pub(super) fn reason(&self) -> Option<Reason> {
-        let own = *lock(&self.reason);
+        let own = lock(&self.departure).reason;
         own.or_else(|| self.parent.as_ref()?.reason())
     }
 
@@ -148,10 +160,41 @@ impl Connection {
         }
     }
 
-    /// Ends the connection.
+    /// Ends the connection, whatever is under way.
     pub(super) fn leave(&self, reason: Reason) {
-        lock(&self.reason).get_or_insert(reason);
+        lock(&self.departure).reason.get_or_insert(reason);
         self.leave.notify_one();
+    }
+
+    /// Ends the connection when what is under way has been sent.
+    pub(super) fn ask_to_leave(&self, reason: Reason) {
+        let sender = {
+            let mut departure = lock(&self.departure);
+            departure.reason.get_or_insert(reason);
+            departure.asked.get_or_insert_with(Instant::now);
+            departure.sender.take()
+        };
+        if let Some(sender) = sender {
+            sender.wake();
+        }
+    }
+
+    /// Ready when it was asked to leave, and why. Else the task is woken when that is so.
+    pub(super) fn poll_asked(&self, cx: &Context<'_>) -> Poll<Reason> {
+        let mut departure = lock(&self.departure);
+        if let (Some(reason), Some(_)) = (departure.reason, departure.asked) {
+            return Poll::Ready(reason);
+        }
+        match &mut departure.sender {
+            Some(sender) => sender.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// For how long it has been asked to leave.
+    pub(super) fn asked_for(&self, now: Instant) -> Option<Duration> {
+        lock(&self.departure).asked.map(|asked| now.saturating_duration_since(asked))
     }
 
     pub(super) fn is_leaving(&self) -> bool {

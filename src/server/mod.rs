@@ -5,7 +5,7 @@
 //! the same address share one listener, each under its own [`Mount`].
 //!
 //! Order of locking, where two are held: [`RUNNING`], the cameras of a server, its connections or streams, the viewers
-//! of a camera, the reason of a connection, that of the connection that it is a stream of.
+//! of a camera, the departure of a connection, that of the connection that it is a stream of.
 
 mod access;
 #[allow(unsafe_code, reason = "a socket that was passed to us comes as a bare number")]

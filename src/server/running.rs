@@ -175,6 +175,7 @@ impl Shared {
             self.connections.drop_stalled(timeout, Reason::Stalled);
         }
         for (_, camera) in self.cameras.all() {
+            camera.viewers.end_farewells();
             camera.repeat_if_idle(Instant::now());
         }
     }

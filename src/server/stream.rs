@@ -83,6 +83,9 @@ impl Stream {
         match self.phase {
             Phase::Opening => Poll::Ready(Some(self.open())),
             Phase::Running => {
+                if let Poll::Ready(reason) = self.place.viewer.poll_sent_away(cx) {
+                    return Poll::Ready(self.close(reason));
+                }
                 if let Some(pace) = &mut self.pace {
                     // The end need not wait for its turn.
                     if self.pictures.poll_end(cx).is_pending() {

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -172,14 +173,28 @@ impl Viewers {
         figures
     }
 
-    /// Sends the viewer with this id away. Whether there was one.
+    /// Sends the viewer with this id away: with the end of its stream, unless it has stalled. Whether there was one.
     pub fn remove(&self, id: u64) -> bool {
         let viewer =
             lock(&self.state).viewers.iter().find(|(_, viewer)| viewer.id == id).map(|(_, viewer)| viewer.clone());
         viewer.is_some_and(|viewer| {
-            viewer.connection.leave(Reason::Removed);
+            if viewer.connection.stalled_for(Instant::now()) < EVICT_AFTER {
+                viewer.connection.ask_to_leave(Reason::Removed);
+            } else {
+                viewer.connection.leave(Reason::Removed);
+            }
             true
         })
+    }
+
+    /// Ends those that were sent away and do not take the end of their stream.
+    pub(super) fn end_farewells(&self) {
+        let now = Instant::now();
+        for (_, viewer) in lock(&self.state).viewers.iter() {
+            if viewer.connection.asked_for(now).is_some_and(|time| time >= FAREWELL) {
+                viewer.connection.leave(Reason::Removed);
+            }
+        }
     }
 
     /// A place for a viewer. When there is none the one that has stalled longest has to give up its own.
@@ -239,6 +254,11 @@ impl Viewer {
         Self { id, layout, connection, pictures, skipped, bytes }
     }
 
+    /// Ready when it was sent away, and why. Else the task is woken when that is so.
+    pub(super) fn poll_sent_away(&self, cx: &Context<'_>) -> Poll<Reason> {
+        self.connection.poll_asked(cx)
+    }
+
     /// Counts a picture handed out to it, and those before that it did not get.
     pub(super) fn count(&self, bytes: usize, skipped: u64) {
         self.pictures.fetch_add(1, Ordering::Relaxed);
@@ -292,6 +312,10 @@ impl std::fmt::Display for Reason {
 /// Least time without a byte after which a viewer has to give up its place to another one. Chosen: a viewer on a poor
 /// link stands still for less.
 const EVICT_AFTER: Duration = Duration::from_secs(1);
+
+/// Time that a viewer which is sent away has for the rest of its picture, and in the advance layout for the picture once
+/// more. Chosen: 2 Mbit/s take 1 MB in it, and as its place is free at once nobody waits for it.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Time without a byte after which a stop waits for a viewer no more. Chosen: longer than the round trip of nearly any
 /// link, so that nothing is under way that says otherwise.

@@ -49,7 +49,8 @@ pub(super) fn signals() -> &'static [Signal] {
              * GstMjpegServerSink::remove:
              * @id: the number of a viewer
              *
-             * Sends a viewer away. Returns whether there was one.
+             * Sends a viewer away: it gets the rest of its picture and the end of the stream, for which it has five
+             * seconds. Returns whether there was one.
              *
              * Since: 0.1.0
              */
