@@ -47,6 +47,7 @@ use gst::prelude::*;
 mod clock;
 mod imp;
 mod message;
+mod post;
 mod settings;
 mod throttle;
 #[allow(unsafe_code, reason = "the bindings do not offer two functions of BaseSink")]

@@ -2,14 +2,19 @@
 
 use std::{
     io,
-    sync::{LazyLock, mpsc},
+    sync::LazyLock,
     thread::{self, JoinHandle},
 };
 
 use glib::subclass::{Signal, prelude::*};
 use gst::prelude::*;
 
-use super::{MjpegServerSink, imp::CAT, settings::PROP_NUM_CLIENTS};
+use super::{
+    MjpegServerSink,
+    imp::CAT,
+    post::{Full, Post},
+    settings::PROP_NUM_CLIENTS,
+};
 use crate::server::{Camera, Event, Figures, Ids, Observer, Reason, Refusal, Served, ViewerFigures};
 
 const CLIENT_ADDED: &str = "client-added";
@@ -92,12 +97,12 @@ impl Teller {
     ///
     /// The system has no thread left.
     pub(super) fn observer(&mut self, element: glib::WeakRef<MjpegServerSink>) -> io::Result<Observer> {
-        let (tell, told) = mpsc::sync_channel(MOST_EVENTS);
+        let (post, delivery) = Post::new(MOST_EVENTS);
         let (before, teller) = (self.thread.take(), element.clone());
         let thread = thread::Builder::new().name("mjpeghttp-events".into()).spawn(move || {
             // However slow its handlers are, what is left of the last run comes first.
             before.map(JoinHandle::join);
-            for told in told {
+            for told in delivery {
                 let Some(element) = teller.upgrade() else { return };
                 emit(&element, told);
             }
@@ -107,17 +112,20 @@ impl Teller {
             let told = match event {
                 Event::Added(viewer) => {
                     unthrottle(&element);
-                    Told::Added(viewer.figures())
+                    let figures = viewer.figures();
+                    post.came(figures.id, Told::Added(figures))
                 }
-                Event::Removed(viewer, reason) => Told::Removed(viewer.figures(), reason),
+                Event::Removed(viewer, reason) => {
+                    let figures = viewer.figures();
+                    post.left(figures.id, Told::Removed(figures, reason));
+                    Ok(())
+                }
                 // At once: a storm of requests must not push out what viewers do, and it costs nothing where nobody
                 // reads it.
                 Event::Refused(refusal) => return log_refusal(&element, refusal),
-                Event::Trouble(what) => Told::Trouble(what.to_owned()),
+                Event::Trouble(what) => post.tell(Told::Trouble(what.to_owned())),
             };
-            if tell.try_send(told).is_err()
-                && let Some(element) = element.upgrade()
-            {
+            if let (Err(Full), Some(element)) = (told, element.upgrade()) {
                 gst::warning!(CAT, obj = element, "a handler is too slow: {MOST_EVENTS} signals wait, one is left out");
             }
         }))
@@ -211,5 +219,6 @@ fn client(viewer: &ViewerFigures) -> gst::Structure {
         .build()
 }
 
-/// Signals that may wait for a handler. Chosen: more come only where a handler never returns; 200 bytes each.
+/// Signals that may wait for a handler, beside those of viewers that leave. Chosen: more come only where a handler never
+/// returns; 200 bytes each.
 const MOST_EVENTS: usize = 4096;
