@@ -97,7 +97,8 @@ impl Access {
         }
         let authorization = request.headers().get(AUTHORIZATION).map(with_scheme);
         let authorization = authorization.as_deref();
-        let token = query::value(request.uri(), "token").map(str::as_bytes);
+        let token = query::value(request.uri(), "token");
+        let token = token.as_deref().map(str::as_bytes);
         // A browser asks without an answer first, which is no guess.
         if authorization.is_some() || token.is_some() {
             match self.guesses.look(from, (authorization, token), || self.is_right(authorization, token)).await {
@@ -177,6 +178,7 @@ mod tests {
             ("/stream", Some("BEARER t0ken")),
             ("/stream", Some("Basic  YW5uOnA6dw==")),
             ("/stream?layout=standard&token=t0ken", None),
+            ("/stream?token=%740ken", None),
             ("/?token=t0ken", Some("Basic d3Jvbmc=")),
         ] {
             let checked = access.check(&request(target, authorization), HERE).await;

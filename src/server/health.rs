@@ -20,7 +20,7 @@ pub(super) enum Asker {
 
 /// Whether pictures come from all these cameras.
 pub(super) fn answer(uri: &Uri, cameras: &[(Mount, Arc<Camera>)], asker: Asker) -> Response<Body> {
-    let limit = match query::value(uri, "max-age").map(str::parse::<u32>) {
+    let limit = match query::value(uri, "max-age").map(|age| age.parse::<u32>()) {
         None => MAX_AGE,
         Some(Ok(seconds)) if seconds > 0 => Duration::from_secs(seconds.into()),
         Some(_) => return reply::text(StatusCode::BAD_REQUEST, "max-age is a whole number of seconds, from 1 on"),

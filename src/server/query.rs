@@ -1,11 +1,37 @@
 //! The query of a request's address.
 
+use std::borrow::Cow;
+
 use hyper::Uri;
 
 /// The value of a parameter; those we do not know are nobody's business.
-pub(super) fn value<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(uri: &'a Uri, name: &str) -> Option<Cow<'a, str>> {
     let pairs = uri.query()?.split('&');
-    pairs.filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name).map(|(_, value)| value)
+    pairs.filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name).map(|(_, value)| decoded(value))
+}
+
+/// Programs may write any character as its code (RFC 3986 2.1, 2.4), and some do so with each that is no letter. What is no
+/// code, or none of a text, stays as it is.
+fn decoded(value: &str) -> Cow<'_, str> {
+    if !value.contains('%') {
+        return value.into();
+    }
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = after.split_first_chunk().filter(|_| *first == b'%');
+        let (byte, behind) =
+            escaped.and_then(|(digits, behind)| Some((byte(digits)?, behind))).unwrap_or((*first, after));
+        bytes.push(byte);
+        rest = behind;
+    }
+    String::from_utf8(bytes).map_or(value.into(), Cow::Owned)
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn byte(digits: &[u8; 2]) -> Option<u8> {
+    let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    u8::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]
@@ -15,9 +41,27 @@ mod tests {
     #[test]
     fn a_value_is_found_among_others_whatever_they_look_like() {
         let uri = Uri::from_static("/stream?dummy=x.mjpg&&=&layout&fps=5=6&layout=advance&layout=standard&?=/");
-        assert_eq!(value(&uri, "layout"), Some("advance"));
-        assert_eq!(value(&uri, "fps"), Some("5=6"));
+        assert_eq!(value(&uri, "layout").as_deref(), Some("advance"));
+        assert_eq!(value(&uri, "fps").as_deref(), Some("5=6"));
         assert_eq!(value(&uri, "fp"), None);
         assert_eq!(value(&Uri::from_static("/stream"), "layout"), None);
+    }
+
+    #[test]
+    fn characters_may_be_written_as_their_codes() {
+        for (query, text) in [
+            ("a=%35", "5"),
+            ("a=a-b.c_d%7Ee%2d", "a-b.c_d~e-"),
+            ("a=%C3%A4+%26", "ä+&"),
+            // None of a text.
+            ("a=%ff%35", "%ff%35"),
+            ("a=%", "%"),
+            ("a=%3", "%3"),
+            ("a=5%%35%zz%+5", "5%5%zz%+5"),
+            ("a=%2535", "%35"),
+        ] {
+            let uri = format!("/?{query}").parse().expect("an address");
+            assert_eq!(value(&uri, "a").as_deref(), Some(text), "{query}");
+        }
     }
 }

@@ -30,7 +30,7 @@ enum Wanted {
 
 /// Answers a request for a picture; waits for one where there is none to give.
 pub(super) async fn answer<B>(request: &Request<B>, camera: &Camera) -> Response<Body> {
-    let wanted = match query::value(request.uri(), "fresh") {
+    let wanted = match query::value(request.uri(), "fresh").as_deref() {
         None | Some("0") => Wanted::Newest,
         Some("1") => Wanted::Fresh,
         Some(_) => return reply::text(StatusCode::BAD_REQUEST, "fresh is one of: 0, 1"),

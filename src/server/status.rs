@@ -13,7 +13,7 @@ pub(super) fn answer(uri: &Uri, camera: Option<&Camera>, cameras: &[(Mount, Arc<
     let now = Instant::now();
     let mut status = camera.map(|camera| whole(camera, now)).unwrap_or_default();
     if let Some(camera) = camera
-        && query::value(uri, "clients") != Some("0")
+        && query::value(uri, "clients").as_deref() != Some("0")
     {
         status.insert("clients".into(), camera.viewers.figures().iter().map(client).collect());
     }

@@ -21,17 +21,17 @@ pub(super) struct Wishes {
 impl Wishes {
     /// Reads them; what they do not say, the viewer's program decides. The error is a line for people.
     pub(super) fn read(uri: &Uri, headers: &HeaderMap) -> Result<Self, &'static str> {
-        let layout = match query::value(uri, "layout").map(str::parse::<Layout>) {
+        let layout = match query::value(uri, "layout").map(|layout| layout.parse::<Layout>()) {
             Some(Err(())) => return Err("layout is one of: standard, advance"),
             Some(Ok(layout)) => Some(layout),
             None => None,
         };
-        let fps = match query::value(uri, "fps").map(str::parse::<f64>) {
+        let fps = match query::value(uri, "fps").map(|fps| fps.parse::<f64>()) {
             Some(Ok(fps)) if fps >= LEAST_FPS && fps.is_finite() => Some(fps),
             Some(_) => return Err("fps is a number of pictures per second, from 0.01 on"),
             None => None,
         };
-        let extra = match query::value(uri, "extra-headers") {
+        let extra = match query::value(uri, "extra-headers").as_deref() {
             None | Some("0") => false,
             Some("1") => true,
             Some(_) => return Err("extra-headers is one of: 0, 1"),
