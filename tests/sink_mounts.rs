@@ -26,6 +26,25 @@ fn each_camera_is_served_under_its_mount() {
     assert!(get(yard.address(), "/back/yard/?action=snapshot").body == pictures()[1]);
 }
 
+/// The page came, which a program that asks for a picture takes for one.
+#[test]
+fn the_picture_of_the_server_is_that_of_its_only_camera_or_nobodys() {
+    let (door, yard) = two();
+    let address = door.address();
+    for (query, named) in
+        [("snapshot", "/back/yard/snapshot, /door/snapshot"), ("stream", "/back/yard/stream, /door/stream")]
+    {
+        let answer = get(address, &format!("/?action={query}"));
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(answer.head.code() == 404 && text.contains(named), "{text}");
+    }
+    assert_eq!(get(address, "/?action=command").head.field("Content-Type"), Some("text/html; charset=utf-8"));
+    yard.set_state(gst::State::Null);
+    door.push(&pictures()[0]);
+    assert!(get(address, "/?action=snapshot").body == pictures()[0]);
+    assert!(Viewer::open_as(connect(address), "/?action=stream", "").picture() == pictures()[0]);
+}
+
 #[test]
 fn a_camera_that_leaves_takes_its_viewers_along_and_nobody_else() {
     let (door, yard) = two();

@@ -79,8 +79,34 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
         }
         (_, "/metrics") => metrics::answer(&shared.cameras.all()),
         (Some(found), _) => camera(request, &found, shared, peer).await,
-        (None, "/") => page::page(request.uri(), request.version(), &Mount::default(), &shared.cameras.all()),
+        (None, "/") => root(request, shared, peer).await,
         (None, _) => not_found(path, shared),
+    }
+}
+
+/// Answers at the root of a server where no camera stands.
+async fn root(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connection>) -> Response<Body> {
+    let cameras = shared.cameras.all();
+    let Some(wanted) = wanted_by_action(request.uri()) else {
+        return page::page(request.uri(), request.version(), &Mount::default(), &cameras);
+    };
+    if let [(mount, only)] = cameras.as_slice() {
+        let found = Found { mount: mount.clone(), camera: only.clone(), rest: wanted };
+        return camera(request, &found, shared, peer).await;
+    }
+    // The page would do: a program that asks for a picture would take it for one.
+    let served = cameras.iter().take(MOST_NAMED).map(|(mount, _)| format!("{mount}{wanted}"));
+    let text = format!("there are several cameras here; see {}", served.collect::<Vec<_>>().join(", "));
+    reply::text(StatusCode::NOT_FOUND, &text)
+}
+
+/// What is asked for at the root of a camera by a query, as mjpg-streamer and ustreamer name theirs; OctoPrint, Mainsail
+/// and Moonraker ask for that.
+fn wanted_by_action(uri: &Uri) -> Option<&'static str> {
+    match query::value(uri, "action")?.as_ref() {
+        "stream" | "stream_0" => Some("/stream"),
+        "snapshot" | "snapshot_0" => Some("/snapshot"),
+        _ => None,
     }
 }
 
@@ -127,11 +153,9 @@ async fn camera(
     peer: &Arc<Connection>,
 ) -> Response<Body> {
     let Found { mount, camera, rest } = found;
-    // mjpg-streamer and ustreamer name theirs by a query; OctoPrint, Mainsail and Moonraker ask for that.
-    let rest = match (*rest, query::value(request.uri(), "action")) {
-        ("/", Some("stream" | "stream_0")) => "/stream",
-        ("/", Some("snapshot" | "snapshot_0")) => "/snapshot",
-        (rest, _) => rest,
+    let rest = match *rest {
+        "/" => wanted_by_action(request.uri()).unwrap_or("/"),
+        rest => rest,
     };
     let alone = || [(mount.clone(), camera.clone())];
     match rest {
