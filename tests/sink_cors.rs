@@ -89,7 +89,7 @@ fn what_was_not_asked_for_is_not_allowed() {
 fn scripts_may_read_the_tag_of_a_picture() {
     let head = ask(&Camera::showing("allow-origin=*"), "GET", "/snapshot", "").head;
     assert!(head.field("Etag").is_some());
-    assert_eq!(head.field("Access-Control-Expose-Headers"), Some("ETag, Retry-After"));
+    assert_eq!(head.field("Access-Control-Expose-Headers"), Some("ETag, Retry-After, X-Timestamp"));
 }
 
 #[test]

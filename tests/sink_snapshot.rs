@@ -22,6 +22,15 @@ fn a_snapshot_is_the_newest_picture_with_its_length() {
     }
 }
 
+/// As mjpg-streamer and ustreamer tell it.
+#[test]
+fn a_snapshot_tells_when_it_was_captured_as_the_stream_does() {
+    let camera = camera_with_a_picture();
+    let part = Viewer::open(camera.address()).part();
+    let captured = part.head.field("X-Timestamp").expect("a time");
+    assert_eq!(get(camera.address(), "/snapshot").head.field("X-Timestamp"), Some(captured));
+}
+
 /// On one connection, with more of the first answer than its sockets hold.
 #[test]
 fn a_stream_asked_for_right_behind_a_snapshot_follows_it_whole() {

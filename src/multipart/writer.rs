@@ -26,6 +26,7 @@ pub struct Part {
     head: Bytes,
     extra_head: Bytes,
     jpeg: Bytes,
+    captured: Option<Duration>,
     /// Head, picture, delimiter.
     standard: Bytes,
     /// Picture, delimiter, head of the next.
@@ -109,7 +110,7 @@ impl Part {
         // Content-Type stands first: GStreamer's typefinder looks for it there.
         let mut head = format!("{CONTENT_TYPE}\r\nContent-Length: {len}\r\n");
         if let Some(captured) = captured {
-            head += &format!("X-Timestamp: {}.{:06}\r\n", captured.as_secs(), captured.subsec_micros());
+            head += &format!("X-Timestamp: {}\r\n", timestamp(captured));
         }
         head += "\r\n";
         // RFC 2046 5.1.1: the first CRLF belongs to the delimiter.
@@ -124,7 +125,7 @@ impl Part {
         let memory = Bytes::from(memory);
         let head = memory.slice(..picture.start);
         let (standard, advance) = (memory.slice(..next), memory.slice(picture.start..));
-        Self { extra_head: head.clone(), head, jpeg: memory.slice(picture), standard, advance }
+        Self { extra_head: head.clone(), head, jpeg: memory.slice(picture), captured, standard, advance }
     }
 
     /// The part with more to tell to those who ask for it.
@@ -132,7 +133,7 @@ impl Part {
         let Extra { number, width, height, latency } = extra;
         let mut more = format!("X-MJPEG-Sequence: {number}\r\nX-MJPEG-Size: {width}x{height}\r\n");
         if let Some(latency) = latency {
-            more += &format!("X-MJPEG-Latency: {}.{:06}\r\n", latency.as_secs(), latency.subsec_micros());
+            more += &format!("X-MJPEG-Latency: {}\r\n", timestamp(latency));
         }
         let fields = self.head.strip_suffix(b"\r\n").expect("a head ends with an empty line");
         Self { extra_head: [fields, more.as_bytes(), b"\r\n"].concat().into(), ..self }
@@ -141,6 +142,11 @@ impl Part {
     /// The picture alone.
     pub fn jpeg(&self) -> &Bytes {
         &self.jpeg
+    }
+
+    /// When it was captured, as the value of `X-Timestamp`.
+    pub fn timestamp(&self) -> Option<String> {
+        self.captured.map(timestamp)
     }
 }
 
@@ -198,6 +204,11 @@ impl Writer {
         };
         [again, self.closing.clone()]
     }
+}
+
+/// Seconds and microseconds, as ustreamer and mjpg-streamer write them.
+fn timestamp(time: Duration) -> String {
+    format!("{}.{:06}", time.as_secs(), time.subsec_micros())
 }
 
 const CONTENT_TYPE: &str = "Content-Type: image/jpeg";

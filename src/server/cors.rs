@@ -46,7 +46,7 @@ impl AllowedOrigin {
         if is_preflight(request) {
             preflight(request.headers(), answer);
         } else {
-            answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag, Retry-After"));
+            answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag, Retry-After, X-Timestamp"));
         }
     }
 }

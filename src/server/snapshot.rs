@@ -9,7 +9,7 @@ use std::{
 
 use hyper::{
     Request, Response, StatusCode,
-    header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH},
+    header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH},
 };
 
 use super::{
@@ -73,6 +73,10 @@ fn unless_known(headers: &HeaderMap, picture: &Picture) -> Response<Body> {
         reply::bytes("image/jpeg", jpeg.clone())
     };
     response.headers_mut().insert(ETAG, HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes"));
+    if let Some(captured) = picture.part().timestamp() {
+        let captured = HeaderValue::from_str(&captured).expect("digits and a point");
+        response.headers_mut().insert(HeaderName::from_static("x-timestamp"), captured);
+    }
     response
 }
 
