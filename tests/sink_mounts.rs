@@ -109,6 +109,14 @@ fn two_cameras_at_one_place_are_an_error_that_names_the_cure() {
 }
 
 #[test]
+fn one_port_at_two_hosts_is_an_error_that_says_who_has_it() {
+    let (door, _yard) = two();
+    let text = error(&format!("port={} host=0.0.0.0 mount=/new", door.port()));
+    assert!(text.contains("another mjpegserversink") && text.contains("the same host"), "{text}");
+    assert!(text.contains(&door.address().to_string()), "{text}");
+}
+
+#[test]
 fn settings_that_a_port_cannot_have_twice_are_an_error_that_names_them() {
     let (door, _yard) = two();
     let port = door.port();

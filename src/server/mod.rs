@@ -109,6 +109,16 @@ pub enum StartError {
         /// As it was given.
         port: u16,
     },
+    /// Another camera of this process has the port, on another interface.
+    #[error(
+        "port {} is in use by another mjpegserversink of this program, which listens on {other}; set the same host for \
+         both, or port=0 for any free port",
+        other.port()
+    )]
+    OtherHost {
+        /// Where the other one listens.
+        other: Address,
+    },
     /// Ports below 1024 are for the administrator.
     #[error("port {port} needs administrator rights; set a port from 1024 on, or port=0 for any free port")]
     PortForbidden {
@@ -201,7 +211,7 @@ impl Server {
                 server.address.clone()
             }
             None => {
-                let server = Running::start(config, candidates, tls)?;
+                let server = Running::start(config, candidates, tls).map_err(|error| whose(error, &running))?;
                 server.shared.cameras.add(mount.clone(), camera).expect("a new server has no cameras");
                 let address = server.address.clone();
                 running.push(server);
@@ -253,6 +263,17 @@ impl Drop for Server {
         if !self.has_left {
             self.leave(Duration::ZERO);
         }
+    }
+}
+
+/// Says who has a port, where that is one of ours.
+fn whose(error: StartError, running: &[Running]) -> StartError {
+    match error {
+        StartError::PortInUse { port } => match running.iter().find(|server| server.address.port() == port) {
+            Some(server) => StartError::OtherHost { other: server.address.clone() },
+            None => error,
+        },
+        error => error,
     }
 }
 

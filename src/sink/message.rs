@@ -17,6 +17,7 @@ pub(super) fn start_error(cause: &StartError) -> gst::ErrorMessage {
         }
         StartError::PortForbidden { .. } => gst::error_msg!(ResourceError::NotAuthorized, ("{cause}")),
         StartError::MountTaken { .. }
+        | StartError::OtherHost { .. }
         | StartError::Differs { .. }
         | StartError::Activation(_)
         | StartError::Tls(_)
