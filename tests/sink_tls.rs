@@ -53,6 +53,14 @@ fn keys_come_in_each_form_that_openssl_writes() {
     assert!(fs::read_to_string(&sec1).expect("a file").contains("BEGIN EC PRIVATE KEY"));
     assert_serves(&certificate, &with(&certificate.file(), &sec1));
 
+    // As editors on Windows write them.
+    let marked = [certificate.file(), certificate.key()].map(|file| {
+        let marked = format!("{file}.bom");
+        fs::write(&marked, [&b"\xef\xbb\xbf"[..], &fs::read(file).expect("a file")].concat()).expect("a file");
+        marked
+    });
+    assert_serves(&certificate, &with(&marked[0], &marked[1]));
+
     let rsa = Certificate::new("IP:127.0.0.1", 1);
     let pkcs8 = rsa.key();
     openssl(
@@ -81,6 +89,15 @@ fn files_that_cannot_be_used_are_named_with_the_cure() {
     let damaged = certificate.path("damaged.pem");
     fs::write(&damaged, "-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n").expect("a file");
     let other = Certificate::new("IP:127.0.0.1", 1);
+    let kinds = ["EC:secp521r1", "EC:secp256k1", "ED448:", "RSA:1024"].map(|kind| {
+        let (algorithm, detail) = kind.split_once(':').expect("both");
+        let made = certificate.path(&format!("{algorithm}{detail}.pem"));
+        let option = if algorithm == "RSA" { "rsa_keygen_bits:" } else { "ec_paramgen_curve:" };
+        let detail = (!detail.is_empty()).then(|| format!("{option}{detail}"));
+        let options = detail.iter().flat_map(|detail| ["-pkeyopt", detail]).collect::<Vec<_>>();
+        openssl(&[&["genpkey", "-algorithm", algorithm, "-out", &made], &options[..]].concat());
+        (with(&file, &made), vec!["of a kind that cannot be used", "P-256", "2048"])
+    });
     for (properties, words) in [
         (with("/no/such/file.pem", &key), vec!["cannot read /no/such/file.pem", "check tls-certificate-file"]),
         (with(&key, &key), vec![&key, "has no certificate"]),
@@ -89,7 +106,10 @@ fn files_that_cannot_be_used_are_named_with_the_cure() {
         (with(&damaged, &key), vec![&damaged, "is damaged"]),
         (with(&file, &other.key()), vec!["is not that of the certificate in", &file]),
         (format!("tls-private-key-file={key}"), vec!["tls-certificate-file is not"]),
-    ] {
+    ]
+    .into_iter()
+    .chain(kinds)
+    {
         let camera = Camera::new("is-live=true", &properties);
         assert!(camera.pipeline.set_state(gst::State::Playing).is_err(), "there is nothing to serve with");
         let text = error(&camera);

@@ -75,6 +75,19 @@ pub enum TlsError {
         /// Which one.
         file: PathBuf,
     },
+    /// The key is of a kind or size that the library does not sign with.
+    #[error(
+        "the private key in {} is of a kind that cannot be used; make an ECDSA key on P-256 or P-384, an Ed25519 key, or \
+         an RSA key of 2048 to 4096 bits",
+        file.display()
+    )]
+    KindOfKey {
+        /// Which one.
+        file: PathBuf,
+        /// What the library said.
+        #[source]
+        source: rustls::Error,
+    },
     /// Certificate and key are of two pairs.
     #[error("the private key in {} is not that of the certificate in {}", key.display(), certificate.display())]
     Mismatch {
@@ -206,6 +219,9 @@ impl TlsFiles {
             pem::Error::NoItemsFound => TlsError::NoKey { file: key.clone() },
             source => TlsError::Pem { file: key.clone(), source },
         })?;
+        if let Err(source) = provider.key_provider.load_private_key(private.clone_key()) {
+            return Err(TlsError::KindOfKey { file: key, source });
+        }
         CertifiedKey::from_der(chain, private, provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch { certificate, key },
             source => TlsError::Unusable { certificate, key, source },
@@ -222,7 +238,12 @@ impl TlsFiles {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), source })
+    let mut text = fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), source })?;
+    // Editors on Windows put it first, and the library does not see the line behind it.
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(text)
 }
 
 impl ResolvesServerCert for Pair {
@@ -236,6 +257,9 @@ impl fmt::Debug for Pair {
         f.write_str("certificate and key")
     }
 }
+
+/// That of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Bytes of a plain request that are read for the sake of its answer.
 const MAX_PLAIN: u64 = 64 * 1024;
