@@ -50,7 +50,7 @@ pub struct Camera {
     pictures: AtomicU64,
     bytes: AtomicU64,
     damaged: AtomicU64,
-    /// When the pictures of the last [`RATE_WINDOW`] came.
+    /// When the pictures of the last [`RATE_WINDOW`] came, the last two at least.
     recent: Mutex<VecDeque<Instant>>,
     idle: Mutex<Idle>,
 }
@@ -77,7 +77,7 @@ pub struct Figures {
     pub viewers: usize,
     /// What the viewers have had.
     pub served: Served,
-    /// Pictures per second, over the last seconds.
+    /// Pictures per second, over the last seconds, or between the last two where more time than that lies between them.
     pub rate: f64,
     /// Time since the newest picture was published.
     pub age: Option<Duration>,
@@ -128,8 +128,7 @@ impl Camera {
         let interval = {
             let mut recent = lock(&self.recent);
             forget(&mut recent, now);
-            let rate = rate(&recent);
-            if rate > 0.0 { Duration::from_secs_f64(1.0 / rate) } else { RATE_WINDOW }
+            interval(&recent).unwrap_or(RATE_WINDOW)
         };
         let why = {
             let mut idle = lock(&self.idle);
@@ -174,7 +173,7 @@ impl Camera {
         let rate = {
             let mut recent = lock(&self.recent);
             forget(&mut recent, now);
-            rate(&recent)
+            rate(&recent, now)
         };
         Figures {
             pictures: self.pictures.load(Ordering::Relaxed),
@@ -190,21 +189,36 @@ impl Camera {
 }
 
 fn forget(recent: &mut VecDeque<Instant>, now: Instant) {
-    while let Some(first) = recent.front()
+    while let Some(first) = recent.front().filter(|_| recent.len() > 2)
         && (now.saturating_duration_since(*first) > RATE_WINDOW || recent.len() > RATE_PICTURES)
     {
         recent.pop_front();
     }
 }
 
-fn rate(recent: &VecDeque<Instant>) -> f64 {
-    let (Some(first), Some(last)) = (recent.front(), recent.back()) else { return 0.0 };
-    let span = last.saturating_duration_since(*first);
-    if span.is_zero() { 0.0 } else { (recent.len() - 1) as f64 / span.as_secs_f64() }
+/// From one picture to the next.
+fn interval(recent: &VecDeque<Instant>) -> Option<Duration> {
+    let intervals = u32::try_from(recent.len()).ok()?.checked_sub(1)?;
+    recent.back()?.saturating_duration_since(*recent.front()?).checked_div(intervals)
+}
+
+/// Pictures per second. Time by which the next one is late counts as well: of a camera that has stopped the rate falls.
+fn rate(recent: &VecDeque<Instant>, now: Instant) -> f64 {
+    let (Some(interval), Some(last)) = (interval(recent), recent.back()) else { return 0.0 };
+    let silence = now.saturating_duration_since(*last);
+    if silence > RATE_WINDOW.max(3 * interval) {
+        return 0.0;
+    }
+    let intervals = (recent.len() - 1) as f64;
+    let late = silence.saturating_sub(interval);
+    intervals / (interval.as_secs_f64() * intervals + late.as_secs_f64()).max(LEAST_SPAN.as_secs_f64())
 }
 
 /// Time over which the rate is measured. Chosen: long enough for one picture a second, short enough to follow.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
+
+/// Least time over which it is. Two pictures that come together say nothing of a rate.
+const LEAST_SPAN: Duration = Duration::from_secs(1);
 
 /// Shortest silence that counts as a pause. Chosen: a camera that stumbles is silent for less.
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
@@ -280,10 +294,36 @@ mod tests {
         assert!(poll().is_pending());
     }
 
+    /// How many a second there are so many milliseconds after the last picture.
+    #[track_caller]
+    fn expect_rate(count: u32, every: u64, after: u64, expected: f64) {
+        let (start, every) = (Instant::now(), Duration::from_millis(every));
+        let camera = camera_with(count, every, start);
+        let rate = camera.figures(start + every * (count - 1) + Duration::from_millis(after)).rate;
+        assert!((rate - expected).abs() < 0.01, "{rate} instead of {expected}");
+    }
+
     #[test]
-    fn a_camera_that_stopped_has_no_rate() {
-        let start = Instant::now();
-        let camera = camera_with(30, Duration::from_millis(100), start);
-        assert_eq!(camera.figures(start + Duration::from_secs(60)).rate, 0.0);
+    fn a_slow_camera_has_a_rate() {
+        expect_rate(5, 3200, 0, 0.3125);
+        expect_rate(5, 3200, 3200, 0.3125);
+        expect_rate(3, 30_000, 29_000, 1.0 / 30.0);
+    }
+
+    #[test]
+    fn of_a_camera_that_stops_the_rate_falls_to_nothing() {
+        expect_rate(90, 50, 50, 20.0);
+        expect_rate(90, 50, 1500, 30.0 / 2.95);
+        expect_rate(90, 50, 3000, 1.0 / 3.0);
+        expect_rate(90, 50, 3001, 0.0);
+        expect_rate(5, 3200, 9601, 0.0);
+    }
+
+    #[test]
+    fn two_pictures_that_come_together_make_no_rate_of_fifty() {
+        expect_rate(1, 20, 0, 0.0);
+        expect_rate(2, 20, 0, 1.0);
+        expect_rate(16, 33, 0, 15.0);
+        expect_rate(31, 40, 0, 25.0);
     }
 }
