@@ -229,11 +229,17 @@ fn an_address_has_no_more_than_its_connections() {
     camera.push(&pictures()[0]);
     let mut viewers = [Viewer::open(camera.address()), Viewer::open(camera.address())];
     viewers.iter_mut().for_each(|viewer| drop(viewer.picture()));
-    let mut refused = connect(camera.address());
-    let mut answer = Vec::new();
-    // Closed or reset, as the request came before or after.
-    let _ = std::io::Read::read_to_end(&mut refused, &mut answer);
-    assert!(answer.is_empty());
+    let refused = get(camera.address(), "/stream");
+    assert_eq!((refused.head.code(), refused.head.field("Retry-After")), (503, Some("5")));
+    // So many are told and no more; the others are closed, or reset, as the request came before or after.
+    let crowd: Vec<_> = (0..40).map(|_| connect(camera.address())).collect();
+    let answers = crowd.into_iter().map(|mut one| {
+        let mut answer = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut one, &mut answer);
+        answer
+    });
+    let told = answers.filter(|answer| answer.starts_with(b"HTTP/1.1 503 ")).count();
+    assert!((1..=16).contains(&told), "{told} were told");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod cameras;
 mod connection;
 mod connections;
 mod cors;
+mod crowd;
 mod endpoint;
 mod guesses;
 mod handler;

@@ -14,6 +14,7 @@ use super::{
     connection,
     connections::Connections,
     cors::AllowedOrigin,
+    crowd::{Crowd, NO_PLACE},
     endpoint::{Address, Candidates},
     listener::{self, Listener},
     names::Names,
@@ -101,6 +102,7 @@ async fn accept(listener: Listener, shared: &Arc<Shared>, mut stopping: watch::R
     let mut rounds = tokio::time::interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watching = std::pin::pin!(shared.watch_certificate());
+    let crowd = Crowd::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept(resume) => accepted,
@@ -115,13 +117,15 @@ async fn accept(listener: Listener, shared: &Arc<Shared>, mut stopping: watch::R
         match accepted {
             Ok((stream, peer)) => {
                 pause = Duration::ZERO;
-                // Without a place the connection is closed at once.
                 match shared.connections.connect(peer) {
                     Ok(place) => {
                         shared.tasks.spawn(connection::serve(stream, place, shared.clone(), stopping.clone()));
                     }
                     Err(Full) => {
-                        shared.tell_refusal(Refusal { peer, asked: None, why: "all places for connections are taken" })
+                        shared.tell_refusal(Refusal { peer, asked: None, why: NO_PLACE });
+                        if shared.tls.is_none() {
+                            crowd.turn_away(stream, &shared.tasks, stopping.clone());
+                        }
                     }
                 }
             }
