@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, OnceLock, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -37,6 +37,8 @@ pub(super) struct Connection {
     /// The connection that this is a stream of.
     parent: Option<Arc<Self>>,
     began: Instant,
+    /// A whole request has come.
+    has_asked: AtomicBool,
     /// Since when, in milliseconds after `began` and one more, the peer has taken no byte of those that wait for it; 0
     /// when none wait.
     waiting_since: AtomicU64,
@@ -71,6 +73,7 @@ pub(super) async fn serve(
     };
     let accepted = tokio::select! {
         accepted = tls.accept(socket) => accepted,
+        () = place.connection.leaving() => return,
         _ = stopping.changed() => return,
     };
     if let Some((stream, spoken)) = accepted {
@@ -98,6 +101,7 @@ impl Connection {
             peer,
             parent: None,
             began: Instant::now(),
+            has_asked: AtomicBool::new(false),
             waiting_since: AtomicU64::new(0),
             socket: OnceLock::new(),
             leave: Notify::new(),
@@ -134,6 +138,19 @@ impl Connection {
     /// When it began.
     pub(super) fn began(&self) -> Instant {
         self.began
+    }
+
+    /// A whole request has come.
+    pub(super) fn asks(&self) {
+        self.has_asked.store(true, Ordering::Relaxed);
+        if let Some(parent) = &self.parent {
+            parent.asks();
+        }
+    }
+
+    /// Whether no whole request has come, nor need any more.
+    pub(super) fn is_silent(&self) -> bool {
+        !self.has_asked.load(Ordering::Relaxed) && !self.is_leaving()
     }
 
     /// Why it has to end, once it has.

@@ -55,16 +55,23 @@ impl Connections {
         Arc::new(Self { per_address, in_process, most, open: Mutex::default(), streams: Mutex::default() })
     }
 
-    /// A place for a connection from `peer`.
+    /// A place for a connection from `peer`. Where the process has none left, the oldest that has not asked for anything
+    /// has to give up its own: half a request would keep it for ten seconds.
     pub(super) fn connect(self: &Arc<Self>, peer: Remote) -> Result<ConnectionPlace, Full> {
         let connection = Arc::new(Connection::new(peer));
         let key = {
             let mut open = lock(&self.open);
             let same = || open.iter().filter(|(_, other)| other.ip() == peer.ip()).count();
             let crowded = self.per_address > 0 && peer.ip().is_some() && same() >= self.per_address;
-            let one_more = |count| (count < self.most).then_some(count + 1);
-            if crowded || self.in_process.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            if crowded {
                 return Err(Full);
+            }
+            let one_more = |count| (count < self.most).then_some(count + 1);
+            if self.in_process.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+                let silent = open.iter().map(|(_, other)| other).filter(|other| other.is_silent());
+                silent.min_by_key(|other| other.began()).ok_or(Full)?.leave(Reason::Evicted);
+                // Until that one has gone, in a moment, there is one too many.
+                self.in_process.fetch_add(1, Ordering::Relaxed);
             }
             open.insert(connection.clone())
         };
@@ -149,14 +156,36 @@ mod tests {
         assert!(!place.connection.is_leaving());
     }
 
+    /// Half a request kept out everybody for ten seconds.
+    #[tokio::test(start_paused = true)]
+    async fn when_places_run_out_the_oldest_that_has_not_asked_goes() {
+        let connections = Connections::among(Box::leak(Box::default()), 3, 0);
+        let mut places = Vec::new();
+        for port in 1..=3 {
+            places.push(connections.connect(peer(port)).expect("a place"));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        let leaving =
+            |places: &[ConnectionPlace]| places.iter().map(|place| place.connection.is_leaving()).collect::<Vec<_>>();
+        places[0].connection.asks();
+        places.push(connections.connect(peer(4)).expect("a place"));
+        assert_eq!(leaving(&places), [false, true, false, false]);
+        places[3].connection.asks();
+        places.push(connections.connect(peer(5)).expect("a place"));
+        assert_eq!(leaving(&places), [false, true, true, false, false]);
+        places[4].connection.asks();
+        assert!(connections.connect(peer(6)).is_err(), "all have asked or leave already");
+    }
+
     /// Three sinks, each with half of the descriptors, left none to the application.
     #[test]
     fn all_servers_of_a_process_have_so_many_connections_together() {
         let in_process = Box::leak(Box::default());
         let [one, other] = [3, 3].map(|most| Connections::among(in_process, most, 0));
         let first = one.connect(peer(1)).expect("a place");
-        let _second = other.connect(peer(2)).expect("a place");
-        let _third = other.connect(peer(3)).expect("a place");
+        let second = other.connect(peer(2)).expect("a place");
+        let third = other.connect(peer(3)).expect("a place");
+        [&first, &second, &third].iter().for_each(|place| place.connection.asks());
         assert!(one.connect(peer(4)).is_err() && other.connect(peer(4)).is_err());
         drop(first);
         assert!(other.connect(peer(4)).is_ok());

@@ -33,6 +33,7 @@ pub(super) async fn answer(
     shared: Arc<Shared>,
     peer: &Arc<Connection>,
 ) -> Result<Response<Body>, Infallible> {
+    peer.asks();
     let mut response = respond(&request, &shared, peer).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         let why = match response.body() {
