@@ -63,6 +63,21 @@ fn viewers_are_announced_counted_and_taken_leave_of() {
     assert_eq!(next(&told), Told::Removed(1, "closed".into()));
 }
 
+/// "::ffff:127.0.0.1", it was called.
+#[test]
+fn a_viewer_has_its_own_address_also_at_a_server_for_both_protocols() {
+    let camera = Camera::new("is-live=true do-timestamp=true", "host=::");
+    let (tell, told) = mpsc::channel();
+    camera.sink.connect("client-added", false, move |values| {
+        let _ = tell.send(values[2].get::<String>().expect("an address"));
+        None
+    });
+    let camera = camera.play();
+    let viewer = Viewer::open(camera.address());
+    let own = viewer.stream().local_addr().expect("it is connected").to_string();
+    assert_eq!(told.recv_timeout(DEADLINE), Ok(own));
+}
+
 #[test]
 fn a_viewer_can_be_sent_away_by_its_id() {
     let (camera, told) = camera_with("");

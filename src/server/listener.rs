@@ -98,7 +98,7 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 set_up(&stream)?;
-                Ok((stream.into(), Remote::Tcp(peer)))
+                Ok((stream.into(), Remote::tcp(peer)))
             }
             Self::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;

@@ -42,10 +42,18 @@ enum Stream {
 }
 
 impl Remote {
-    /// The address, the same whether it came by IPv4 or by IPv4 within IPv6. A Unix socket has none.
+    /// The one with this address, the same whether it came by IPv4 or by IPv4 within IPv6.
+    pub(super) fn tcp(address: SocketAddr) -> Self {
+        Self::Tcp(match address.ip().to_canonical() {
+            IpAddr::V4(ip) => (ip, address.port()).into(),
+            IpAddr::V6(_) => address,
+        })
+    }
+
+    /// The address. A Unix socket has none.
     pub(super) fn ip(self) -> Option<IpAddr> {
         match self {
-            Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Tcp(address) => Some(address.ip()),
             Self::Unix => None,
         }
     }
