@@ -5,8 +5,9 @@ use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpListener},
     os::{
-        fd::AsRawFd as _,
-        unix::net::{UnixListener, UnixStream},
+        fd::AsRawFd,
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixListener, UnixStream},
     },
     process::Command,
     sync::{Arc, mpsc::channel},
@@ -210,32 +211,9 @@ fn a_passed_socket_can_be_served_again_after_a_stop() {
     let address = listener.local_addr().expect("an address");
     // So it is passed: it would not be there otherwise.
     SockRef::from(&listener).set_cloexec(false).expect("a socket option");
-    // Descriptors passed begin with 3: those before ours have another name.
-    let names = (3..listener.as_raw_fd()).map(|_| "other").chain(["door"]).collect::<Vec<_>>();
-    let activation = Activation::read(|variable| match variable {
-        "LISTEN_PID" => Some(std::process::id().to_string()),
-        "LISTEN_FDS" => Some(names.len().to_string()),
-        "LISTEN_FDNAMES" => Some(names.join(":")),
-        _ => None,
-    });
-    let config = Config {
-        endpoint: Endpoint::Passed(Some("door".to_owned())),
-        activation,
-        tls: None,
-        timeout: Duration::ZERO,
-        per_address: 0,
-        secrets: Secrets::default(),
-        allow_origin: None,
-    };
+    let config = config_with(&listener);
     for _ in 0..3 {
-        let camera = server::CameraConfig {
-            boundary: "frame".parse().expect("a boundary"),
-            keepalive: Duration::ZERO,
-            max_fps: None,
-            max_clients: 0,
-        };
-        let camera = Arc::new(server::Camera::new(camera, Ids::default(), Box::new(|_| ())));
-        let server = Server::start(&config, Mount::default(), camera).expect("the socket is there");
+        let server = Server::start(&config, Mount::default(), some_camera()).expect("the socket is there");
         assert_eq!(server.address().port(), address.port());
         assert_eq!(get(address, "/health").head.code(), 503, "no picture has come");
         server.stop(Duration::from_secs(1));
@@ -244,12 +222,53 @@ fn a_passed_socket_can_be_served_again_after_a_stop() {
     assert!(closes_on_exec(&listener), "programs that the application starts would have it");
 }
 
+/// "address not available", it said.
+#[test]
+fn a_passed_socket_without_a_path_is_an_error_that_says_so() {
+    let name = format!("mjpeghttp-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(name).expect("a name");
+    let listener = UnixListener::bind_addr(&address).expect("a name that nobody has");
+    let error = Server::start(&config_with(&listener), Mount::default(), some_camera()).expect_err("no path");
+    assert!(error.to_string().contains("abstract") && error.to_string().contains("ListenStream="), "{error}");
+}
+
 #[test]
 fn without_a_passed_socket_the_error_says_where_one_comes_from() {
     for host in ["systemd", "systemd:door"] {
         let text = start_error(&format!("host={host}"));
         assert!(text.contains("LISTEN_FDS") && text.contains(".socket"), "{text}");
     }
+}
+
+/// A server's, to which this socket is passed as `door`.
+fn config_with(listener: &impl AsRawFd) -> Config {
+    // Descriptors passed begin with 3: those before ours have another name.
+    let names = (3..listener.as_raw_fd()).map(|_| "other").chain(["door"]).collect::<Vec<_>>();
+    let activation = Activation::read(|variable| match variable {
+        "LISTEN_PID" => Some(std::process::id().to_string()),
+        "LISTEN_FDS" => Some(names.len().to_string()),
+        "LISTEN_FDNAMES" => Some(names.join(":")),
+        _ => None,
+    });
+    Config {
+        endpoint: Endpoint::Passed(Some("door".to_owned())),
+        activation,
+        tls: None,
+        timeout: Duration::ZERO,
+        per_address: 0,
+        secrets: Secrets::default(),
+        allow_origin: None,
+    }
+}
+
+fn some_camera() -> Arc<server::Camera> {
+    let camera = server::CameraConfig {
+        boundary: "frame".parse().expect("a boundary"),
+        keepalive: Duration::ZERO,
+        max_fps: None,
+        max_clients: 0,
+    };
+    Arc::new(server::Camera::new(camera, Ids::default(), Box::new(|_| ())))
 }
 
 fn closes_on_exec(listener: &TcpListener) -> bool {

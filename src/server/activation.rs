@@ -46,6 +46,14 @@ pub enum ActivationError {
         /// Its name.
         name: String,
     },
+    /// Its address is no path, so that nobody can be told where it is.
+    #[error(
+        "the passed socket {name} is an abstract one; the .socket unit needs a path or port in ListenStream=, no @"
+    )]
+    Abstract {
+        /// Its name.
+        name: String,
+    },
     /// What the system says of the descriptor.
     #[error("the passed socket {name} cannot be used: {source}")]
     Unusable {
@@ -97,7 +105,11 @@ impl Activation {
         if !listens.map_err(unusable)? {
             return Err(ActivationError::NotListening { name: name.clone() });
         }
-        let address = about.local_addr().and_then(|address| Address::try_from(&address)).map_err(unusable)?;
+        let address = about.local_addr().map_err(unusable)?;
+        if address.is_unix() && address.as_pathname().is_none() {
+            return Err(ActivationError::Abstract { name: name.clone() });
+        }
+        let address = Address::try_from(&address).map_err(unusable)?;
         about.set_nonblocking(true).map_err(unusable)?;
         Ok((socket, address))
     }
