@@ -132,6 +132,27 @@ fn wait_until_it_has_begun(camera: &Camera) {
     });
 }
 
+/// No browser tells a page when the stream in an `<img>` has ended.
+#[test]
+fn a_viewer_that_marks_itself_can_ask_whether_it_still_watches() {
+    let (camera, told) = camera_with("");
+    let watched = |mark: &str| {
+        let status = get(camera.address(), &format!("/status?clients=0&mark={mark}")).body;
+        let status: serde_json::Value = serde_json::from_slice(&status).expect("JSON");
+        status["cameras"][0]["watched"].clone()
+    };
+    let mark = u64::MAX.to_string();
+    let _viewer = Viewer::open_as(connect(camera.address()), &format!("/stream?mark={mark}"), "");
+    let _other = Viewer::open(camera.address());
+    assert_eq!([mark.as_str(), "17", "x", ""].map(watched), [true, false, false, false]);
+    assert_eq!(next(&told), Told::Added(1));
+    assert!(camera.sink.emit_by_name::<bool>("remove", &[&1u64]));
+    assert_eq!(watched(&mark), false);
+    for wrong in ["", "x", "-1", "18446744073709551616"] {
+        assert_eq!(get(camera.address(), &format!("/stream?mark={wrong}")).head.code(), 400, "{wrong}");
+    }
+}
+
 /// Signals once came from the thread that serves viewers: this handler would have held up all of them, and itself.
 #[test]
 fn a_handler_that_takes_its_time_holds_up_nobody_and_may_stop_the_element() {

@@ -200,7 +200,7 @@ fn other_method(method: &Method) -> Response<Body> {
 }
 
 fn stream(request: &Request<Incoming>, mount: &Mount, camera: &Camera, peer: &Arc<Connection>) -> Response<Body> {
-    let Wishes { layout, fps, extra } = match Wishes::read(request.uri(), request.headers()) {
+    let Wishes { layout, fps, extra, mark } = match Wishes::read(request.uri(), request.headers()) {
         Ok(wishes) => wishes,
         Err(why) => return reply::text(StatusCode::BAD_REQUEST, why),
     };
@@ -210,7 +210,7 @@ fn stream(request: &Request<Incoming>, mount: &Mount, camera: &Camera, peer: &Ar
     if request.method() == Method::HEAD {
         return stream_response(camera, Body::Bytes(Bytes::new()));
     }
-    let Ok(place) = camera.viewers.watch(peer, layout) else { return full() };
+    let Ok(place) = camera.viewers.watch(peer, layout, mark) else { return full() };
     if layout == Layout::Advance {
         camera.came_in_a_pause();
     }

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{Camera, Figures, Mount, Served, ViewerFigures, query, reply, stream::Body};
 
 /// What `/status` answers: all about one camera, and in brief about those of the server. With `?clients=0` not about each
-/// viewer: where every viewer is a page that asks once a second, that would be as much as the square of their number.
+/// viewer: where every viewer is a page that asks once a second, that would be as much as the square of their number. With
+/// `?mark=` also whether a viewer watches that has given itself this number: a browser does not tell its pages when a
+/// stream in an `<img>` ends.
 pub(super) fn answer(uri: &Uri, camera: Option<&Camera>, cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
     let now = Instant::now();
     let mut status = camera.map(|camera| whole(camera, now)).unwrap_or_default();
@@ -20,6 +22,10 @@ pub(super) fn answer(uri: &Uri, camera: Option<&Camera>, cameras: &[(Mount, Arc<
     let brief = cameras.iter().map(|(mount, camera)| {
         let mut brief = figures(&camera.figures(now));
         brief.insert("mount".into(), mount.to_string().into());
+        if let Some(mark) = query::value(uri, "mark") {
+            let is_watched = mark.parse().is_ok_and(|mark| camera.viewers.has(mark));
+            brief.insert("watched".into(), is_watched.into());
+        }
         Value::Object(brief)
     });
     status.insert("cameras".into(), brief.collect());

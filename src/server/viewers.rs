@@ -103,6 +103,8 @@ pub struct Served {
 pub struct Viewer {
     id: u64,
     layout: Layout,
+    /// What it calls itself by; nothing depends on it that others may not know.
+    mark: Option<u64>,
     connection: Arc<Connection>,
     pictures: AtomicU64,
     skipped: AtomicU64,
@@ -173,6 +175,13 @@ impl Viewers {
         figures
     }
 
+    /// Whether a viewer with this mark watches, and was not sent away.
+    pub(super) fn has(&self, mark: u64) -> bool {
+        let (now, state) = (Instant::now(), lock(&self.state));
+        let mut viewers = state.viewers.iter().map(|(_, viewer)| viewer).filter(|viewer| viewer.mark == Some(mark));
+        viewers.any(|viewer| !viewer.connection.is_leaving() && viewer.connection.asked_for(now).is_none())
+    }
+
     /// Sends the viewer with this id away: with the end of its stream, unless it has stalled. Whether there was one.
     pub fn remove(&self, id: u64) -> bool {
         let viewer =
@@ -198,7 +207,12 @@ impl Viewers {
     }
 
     /// A place for a viewer. When there is none the one that has stalled longest has to give up its own.
-    pub(super) fn watch(self: &Arc<Self>, connection: &Arc<Connection>, layout: Layout) -> Result<ViewerPlace, Full> {
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        layout: Layout,
+        mark: Option<u64>,
+    ) -> Result<ViewerPlace, Full> {
         let (key, viewer) = {
             let viewers = &mut lock(&self.state).viewers;
             let staying = viewers.iter().filter(|(_, viewer)| !viewer.connection.is_leaving()).count();
@@ -212,7 +226,7 @@ impl Viewers {
                 longest.leave(Reason::Evicted);
             }
             let id = self.ids.0.fetch_add(1, Ordering::Relaxed) + 1;
-            let viewer = Arc::new(Viewer::new(id, layout, connection.clone()));
+            let viewer = Arc::new(Viewer::new(id, layout, mark, connection.clone()));
             (viewers.insert(viewer.clone()), viewer)
         };
         (self.observer)(Event::Added(&viewer));
@@ -249,9 +263,9 @@ impl Served {
 }
 
 impl Viewer {
-    fn new(id: u64, layout: Layout, connection: Arc<Connection>) -> Self {
+    fn new(id: u64, layout: Layout, mark: Option<u64>, connection: Arc<Connection>) -> Self {
         let (pictures, skipped, bytes) = Default::default();
-        Self { id, layout, connection, pictures, skipped, bytes }
+        Self { id, layout, mark, connection, pictures, skipped, bytes }
     }
 
     /// Ready when it was sent away, and why. Else the task is woken when that is so.
@@ -334,13 +348,13 @@ mod tests {
         let viewers = Viewers::new(2, Ids::default(), Box::new(|_| ()));
         let server = Connections::new(0);
         let connections = [1, 2, 3].map(|port| server.connect(peer(port)).expect("a place"));
-        let first = viewers.watch(&connections[0].connection, Layout::Standard).expect("a place");
-        let _second = viewers.watch(&connections[1].connection, Layout::Standard).expect("a place");
-        assert!(viewers.watch(&connections[2].connection, Layout::Standard).is_err());
+        let first = viewers.watch(&connections[0].connection, Layout::Standard, None).expect("a place");
+        let _second = viewers.watch(&connections[1].connection, Layout::Standard, None).expect("a place");
+        assert!(viewers.watch(&connections[2].connection, Layout::Standard, None).is_err());
 
         connections[0].connection.waits();
         tokio::time::advance(EVICT_AFTER).await;
-        let _third = viewers.watch(&connections[2].connection, Layout::Standard).expect("a place");
+        let _third = viewers.watch(&connections[2].connection, Layout::Standard, None).expect("a place");
         connections[0].connection.leaving().await;
         assert_eq!(first.viewer.connection.reason(), Some(Reason::Evicted));
     }

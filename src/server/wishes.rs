@@ -16,6 +16,8 @@ pub(super) struct Wishes {
     pub(super) fps: Option<f64>,
     /// More fields in each part's head.
     pub(super) extra: bool,
+    /// The number by which a page asks for this viewer (`/status?mark=`).
+    pub(super) mark: Option<u64>,
 }
 
 impl Wishes {
@@ -36,6 +38,8 @@ impl Wishes {
             Some("1") => true,
             Some(_) => return Err("extra-headers is one of: 0, 1"),
         };
+        let mark = query::value(uri, "mark").map(str::parse::<u64>).transpose();
+        let mark = mark.map_err(|_| "mark is a whole number below 2^64")?;
         let layout = match layout {
             // A head that goes ahead cannot know the picture that follows it.
             Some(Layout::Advance) if extra => return Err("extra-headers=1 goes with layout=standard only"),
@@ -46,6 +50,6 @@ impl Wishes {
                 Layout::for_program(field(USER_AGENT).unwrap_or_default(), field(ACCEPT))
             }
         };
-        Ok(Self { layout, fps, extra })
+        Ok(Self { layout, fps, extra, mark })
     }
 }
