@@ -205,7 +205,7 @@ fn stream(request: &Request<Incoming>, mount: &Mount, camera: &Camera, peer: &Ar
         Err(why) => return reply::text(StatusCode::BAD_REQUEST, why),
     };
     if page::is_wanted(request.headers()) {
-        return page::alone(request.uri(), mount);
+        return page::alone(request.uri(), request.version(), mount);
     }
     if request.method() == Method::HEAD {
         return stream_response(camera, Body::Bytes(Bytes::new()));

@@ -44,6 +44,11 @@ impl Browser {
         Self::start(kind, url, SCREEN, Profile::create()?)
     }
 
+    /// The same for a page on a screen of this width and height that may open windows by itself.
+    pub fn open_on(kind: Kind, url: &str, screen: (u32, u32)) -> anyhow::Result<Self> {
+        Self::start(kind, url, screen, Profile::create()?)
+    }
+
     /// The same for one that trusts this certificate, as its SHA-256 fingerprint in colons, at 127.0.0.1 and this port.
     /// Chromium and WebKitGTK trust any. The screen has this width and height.
     pub fn open_trusting(
@@ -63,7 +68,8 @@ impl Browser {
     fn start(kind: Kind, url: &str, screen: (u32, u32), profile: Profile) -> anyhow::Result<Self> {
         let (x_server, display) = start_x_server(screen)?;
         let words = kind.command_line(screen, &profile)?;
-        let words = words.iter().map(String::as_str).chain([url]);
+        // Several, with blanks between them, are so many tabs.
+        let words = words.iter().map(String::as_str).chain(url.split(' '));
         // On SIGTERM browsers dawdle, and nothing of theirs outlives the profile.
         let program = Group::start(words, &profile.environment(&display), "KILL", Stdio::null())?;
         let screen = Screen::watch(&display)?;
@@ -378,7 +384,7 @@ const MAX_LOG: usize = 4096;
 /// `--disable-crashpad-for-testing` 156's network service dies of "FD ownership violation", over and over.
 const CHROMIUM: &str = "chromium --kiosk --window-position=0,0 --no-sandbox --ignore-certificate-errors \
     --disable-gpu --no-first-run --disable-background-networking --disable-component-update \
-    --disable-sync --disable-quic --password-store=basic";
+    --disable-sync --disable-quic --password-store=basic --disable-popup-blocking";
 
 /// No first-run pages, telemetry, updates, captive portal check or other load of its own.
 const FIREFOX_PREFERENCES: &str = r#"
@@ -386,6 +392,7 @@ user_pref("app.normandy.enabled", false);
 user_pref("browser.aboutwelcome.enabled", false);
 user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("browser.startup.homepage_override.mstone", "ignore");
+user_pref("dom.disable_open_during_load", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);

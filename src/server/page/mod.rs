@@ -12,26 +12,63 @@ use super::{Camera, Mount, Token, query, reply, stream::Body};
 
 /// The page that stands at `base` and shows these cameras, for a browser that asks by `version` of HTTP.
 pub(super) fn page(uri: &Uri, version: Version, base: &Mount, cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
-    let token = token(uri);
-    let cells = cameras.iter().enumerate().map(|(index, (mount, _))| {
-        let streams = version >= Version::HTTP_2 || index < STREAMS;
-        cell(mount, base, &token, if streams { "stream" } else { "snapshot" })
+    let mut mounts: Vec<_> = cameras.iter().map(|(mount, _)| mount).collect();
+    mounts.sort_by_key(|mount| natural(mount.name()));
+    let (token, many) = (token(uri), version >= Version::HTTP_2);
+    let layout = if mounts.len() == 1 { Layout::Single } else { Layout::Wall };
+    let cells = mounts.iter().enumerate().map(|(index, mount)| {
+        let folder = if *mount == base { "" } else { &mount.folder()[1..] };
+        let source = if many || index < STREAMS { "stream" } else { "snapshot" };
+        cell(layout, mount, folder, &format!("{folder}{source}{token}"), &token)
     });
-    let title = match cameras {
-        [(mount, _)] => mount.name().to_owned(),
-        cameras => format!("{} cameras", cameras.len()),
-    };
-    let layout = if cameras.len() == 1 { "single" } else { "wall" };
-    let page =
-        PAGE.replace("{title}", &title).replace("{layout}", layout).replace("{cells}", &cells.collect::<String>());
-    reply::bytes("text/html; charset=utf-8", page.into())
+    let title = if let [mount] = mounts[..] { mount.name().to_owned() } else { format!("{} cameras", mounts.len()) };
+    fill(layout, version, &title, &cells.collect::<String>())
 }
 
 /// The stream at `uri` and nothing else, for a browser that opens its address: Chromium shows streams inside a page only.
-pub(super) fn alone(uri: &Uri, mount: &Mount) -> Response<Body> {
+pub(super) fn alone(uri: &Uri, version: Version, mount: &Mount) -> Response<Body> {
     // hyper takes no quotation mark in an address, so that nothing else of a query means anything in an attribute.
-    let query = uri.query().unwrap_or_default().replace('&', "&amp;");
-    reply::bytes("text/html; charset=utf-8", VIEW.replace("{name}", mount.name()).replace("{query}", &query).into())
+    let source = format!("?{}", uri.query().unwrap_or_default().replace('&', "&amp;"));
+    fill(Layout::Bare, version, mount.name(), &cell(Layout::Bare, mount, "", &source, &token(uri)))
+}
+
+/// How a page looks.
+#[derive(Clone, Copy)]
+enum Layout {
+    /// One camera with its figures.
+    Single,
+    /// Several of them.
+    Wall,
+    /// A stream without anything else.
+    Bare,
+}
+
+fn fill(layout: Layout, version: Version, title: &str, cells: &str) -> Response<Body> {
+    let (class, heading) = match layout {
+        Layout::Single => ("single", String::new()),
+        Layout::Wall => ("wall", format!("<h1 class=\"unseen\">{title}</h1>\n")),
+        Layout::Bare => ("bare", String::new()),
+    };
+    let many = if version >= Version::HTTP_2 { " data-many" } else { "" };
+    let page = PAGE
+        .replace("{title}", title)
+        .replace("{layout}", class)
+        .replace("{many}", many)
+        .replace("{heading}", &heading)
+        .replace("{cells}", cells)
+        .replace("{style}", STYLE)
+        .replace("{script}", SCRIPT);
+    reply::bytes("text/html; charset=utf-8", page.into())
+}
+
+/// The name in pieces that order as people count: cam2 before cam10.
+fn natural(name: &str) -> Vec<(usize, &[u8])> {
+    let pieces = name.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+    let ordered = pieces.map(|piece| {
+        let digits = piece.iter().skip_while(|digit| **digit == b'0').count();
+        if piece[0].is_ascii_digit() { (digits, &piece[piece.len() - digits..]) } else { (0, piece) }
+    });
+    ordered.collect()
 }
 
 /// Whether a browser asks for a page: one of its own, or a frame in another. Readers written in Java ask for HTML too,
@@ -42,11 +79,17 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 }
 
 /// One camera on the page. None of the texts has a character that means something in HTML.
-fn cell(mount: &Mount, base: &Mount, token: &str, source: &str) -> String {
-    let folder = if mount == base { String::new() } else { mount.folder()[1..].to_owned() };
+fn cell(layout: Layout, mount: &Mount, folder: &str, source: &str, token: &str) -> String {
+    // What does nothing is no button.
+    let (open, heading) = match layout {
+        Layout::Wall => ("button", "h2"),
+        Layout::Single | Layout::Bare => ("div", "h1"),
+    };
     CELL.replace("{mount}", &mount.to_string())
         .replace("{name}", mount.name())
-        .replace("{folder}", &folder)
+        .replace("{open}", open)
+        .replace("{heading}", heading)
+        .replace("{folder}", folder)
         .replace("{source}", source)
         .replace("{token}", token)
 }
@@ -65,12 +108,25 @@ pub(super) fn icon() -> Response<Body> {
     response
 }
 
-/// Cameras that a page shows as streams over HTTP/1; the others are asked for single pictures. Browsers open six
-/// connections to a server by HTTP/1, and two have to be left for those pictures and the figures.
+/// Cameras that a page without scripts shows as streams over HTTP/1, and one with them at the most (`STREAMS` there); the
+/// others are asked for single pictures. Browsers open six connections to a server by HTTP/1, and two have to be left.
 const STREAMS: usize = 4;
 
 const XHTML: &[u8] = b"application/xhtml+xml";
 
 const PAGE: &str = include_str!("page.html");
-const VIEW: &str = include_str!("view.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 const CELL: &str = include_str!("cell.html");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ordered_as_people_count() {
+        let mut names = ["cam10", "yard", "cam2", "cam1", "door", "cam02b", "cam2/a10", "cam2/a9"];
+        names.sort_by_key(|name| natural(name));
+        assert_eq!(names, ["cam1", "cam2", "cam2/a9", "cam2/a10", "cam02b", "cam10", "door", "yard"]);
+    }
+}

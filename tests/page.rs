@@ -1,0 +1,199 @@
+//! The sink's page in real browsers that lose a stream, or have too few connections: pixels, and who watches.
+//!
+//! Debian packages: as in `common/browser.rs`.
+
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{bail, ensure};
+use gst::prelude::*;
+
+use browser::{Browser, Kind};
+use common::{
+    folder::Folder,
+    http::Viewer,
+    pipeline::{Camera, wait_until},
+};
+
+#[path = "common/browser.rs"]
+mod browser;
+mod common;
+
+/// Seen: "Live" over a picture that stood still for ever, as somebody else went on watching.
+#[test]
+fn a_stream_that_was_sent_away_is_taken_up_again_while_others_watch() -> anyhow::Result<()> {
+    each(|kind| {
+        let camera = Camera::new(LIVE, "").play();
+        camera.push(&jpeg(COLOURS[0]));
+        let _other = Viewer::open(camera.address());
+        let browser = Browser::open(kind, &camera.url("/"))?;
+        shows(&browser, kind, &[&camera], COLOURS[0], ONE, START_LIMIT)?;
+        // The page has to know its stream first.
+        let pages_own = loop {
+            let viewers = camera.sink.property::<gst::Array>("client-stats");
+            let viewer = viewers.last().and_then(|viewer| viewer.get::<gst::Structure>().ok());
+            match viewer.and_then(|viewer| viewer.get::<u64>("id").ok()) {
+                Some(id) if id > 1 => break id,
+                _ => std::thread::yield_now(),
+            }
+        };
+        ensure!(camera.sink.emit_by_name::<bool>("remove", &[&pages_own]), "{kind:?} is no viewer");
+        shows(&browser, kind, &[&camera], COLOURS[1], ONE, PATIENCE)
+    })
+}
+
+/// Seen: a black page, though the place was free again.
+#[test]
+fn a_page_that_found_all_places_taken_takes_one_that_becomes_free() -> anyhow::Result<()> {
+    each(|kind| {
+        let camera = Camera::new(LIVE, "max-clients=1").play();
+        camera.push(&jpeg(COLOURS[0]));
+        let other = Viewer::open(camera.address());
+        let browser = Browser::open(kind, &camera.url("/"))?;
+        // The page has come when its screen is dark.
+        shows(&browser, kind, &[&camera], DARK, 0.5, START_LIMIT)?;
+        drop(other);
+        shows(&browser, kind, &[&camera], COLOURS[1], ONE, PATIENCE)
+    })
+}
+
+/// Seen: the streams of two tabs take all connections that a browser has, and neither shows anything new.
+#[test]
+fn a_page_in_a_tab_behind_another_lets_its_streams_go() -> anyhow::Result<()> {
+    each(|kind| {
+        let cameras = wall();
+        let url = cameras[0].url("/");
+        let browser = Browser::open(kind, &format!("{url}?first {url}?second"))?;
+        let all: Vec<_> = cameras.iter().collect();
+        for colour in [COLOURS[0], COLOURS[1]] {
+            shows(&browser, kind, &all, colour, FOUR, START_LIMIT)?;
+        }
+        wait_until("one viewer each", || cameras.iter().all(|camera| camera.viewers() == 1));
+        Ok(())
+    })
+}
+
+/// They share the connections, in every second of which each of them has a new picture of each camera.
+#[test]
+fn two_windows_side_by_side_both_show_all_cameras() -> anyhow::Result<()> {
+    let _turn = one_at_a_time();
+    for kind in [Kind::Chromium, Kind::Firefox] {
+        let cameras = wall();
+        let (folder, url) = (Folder::new(), cameras[0].url("/"));
+        let page = TWO_WINDOWS.replace("WALL", &url);
+        let page = format!("file://{}", folder.file("two.html", page));
+        let browser = Browser::open_on(kind, &page, (1400, 700))?;
+        let all: Vec<_> = cameras.iter().collect();
+        for colour in COLOURS {
+            shows(&browser, kind, &all, colour, 2.0 * FOUR, START_LIMIT)?;
+        }
+        screenshot(&browser, kind)?;
+        wait_until("two streams each", || cameras.iter().map(Camera::viewers).sum::<u32>() == 4);
+    }
+    Ok(())
+}
+
+/// Seen: a tab that was left open guessed once a second, and slowed down everybody who knew the new token.
+#[test]
+fn a_page_whose_token_is_no_longer_right_stops_asking() -> anyhow::Result<()> {
+    each(|kind| {
+        let camera = Camera::new(LIVE, "token=old").play();
+        let (port, picture) = (i32::from(camera.port()), jpeg(COLOURS[0]));
+        camera.push(&picture);
+        let browser = Browser::open(kind, &camera.url("/?token=old"))?;
+        shows(&browser, kind, &[&camera], COLOURS[0], ONE, START_LIMIT)?;
+        camera.set_state(gst::State::Null);
+        camera.sink.set_property("port", port);
+        camera.sink.set_property("token", "new");
+        camera.set_state(gst::State::Playing);
+        camera.push(&picture);
+        // The word in its caption is all that changes: its picture stays.
+        browser.keeps_colour(COLOURS[0], TOLERANCE, Duration::from_secs(5))?;
+        // Were there a guess each second, the pause before this look would be as long as it gets.
+        let asked = Instant::now();
+        let answer = common::http::get(camera.address(), "/status?token=new");
+        ensure!(
+            answer.head.code() == 200 && asked.elapsed() < Duration::from_secs(1),
+            "{kind:?}: {:?}",
+            asked.elapsed()
+        );
+        Ok(())
+    })
+}
+
+fn each(test: impl Fn(Kind) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let _turn = one_at_a_time();
+    [Kind::Chromium, Kind::Firefox, Kind::WebKitGtk].into_iter().try_for_each(test)
+}
+
+/// Two browsers at once on two cores would starve each other.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Four cameras on one port.
+fn wall() -> Vec<Camera> {
+    let camera = |number: u16, port: u16| Camera::new(LIVE, &format!("port={port} mount=/camera-{number}")).play();
+    let first = camera(0, 0);
+    let port = first.port();
+    std::iter::once(first).chain((1..4).map(|number| camera(number, port))).collect()
+}
+
+/// The cameras show this colour until so much of the screen has it.
+fn shows(
+    browser: &Browser,
+    kind: Kind,
+    cameras: &[&Camera],
+    colour: [u8; 3],
+    share: f64,
+    limit: Duration,
+) -> anyhow::Result<()> {
+    let picture = jpeg(if colour == DARK { COLOURS[0] } else { colour });
+    let end = Instant::now() + limit;
+    loop {
+        cameras.iter().for_each(|camera| camera.push(&picture));
+        match browser.wait_for_share(colour, TOLERANCE, share, Duration::from_millis(200)) {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > end => bail!("{kind:?}: {error:#}, see {}", screenshot(browser, kind)?),
+            Err(_) => {}
+        }
+    }
+}
+
+fn jpeg([red, green, blue]: [u8; 3]) -> Vec<u8> {
+    let pattern = format!("pattern=solid-color foreground-color=0xff{red:02x}{green:02x}{blue:02x}");
+    common::pipeline::encoded(&pattern, 320, 240)
+}
+
+fn screenshot(browser: &Browser, kind: Kind) -> anyhow::Result<String> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{kind:?}.png"));
+    browser.screenshot(&path)?;
+    Ok(path.display().to_string())
+}
+
+/// Two windows beside each other.
+const TWO_WINDOWS: &str = r#"<!DOCTYPE html><script>
+  for (const side of [0, 1]) open("WALL?" + side, "_blank", `popup,left=${side * 700},top=0,width=690,height=600`);
+</script>"#;
+
+const LIVE: &str = "is-live=true do-timestamp=true";
+
+/// Parts of the screen that the pictures of one camera, and of four on a wall, have at the least.
+const ONE: f64 = 0.2;
+const FOUR: f64 = 0.15;
+
+/// For what must happen, but not fast.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Chosen as in `tests/browsers.rs`, and some for several streams.
+const START_LIMIT: Duration = Duration::from_secs(40);
+
+/// Per channel. Chosen: JPEG shifts these colours by 2 or so.
+const TOLERANCE: u8 = 30;
+
+const COLOURS: [[u8; 3]; 3] = [[255, 0, 0], [0, 0, 255], [0, 255, 0]];
+const DARK: [u8; 3] = [0x11, 0x11, 0x11];
