@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gst::prelude::*;
+use gst_base::prelude::*;
 
+use super::MjpegServerSink;
 use crate::unix_time;
 
 /// The Unix time at which a picture was captured: what its reference timestamp says, else `age` ago.
@@ -28,8 +30,8 @@ pub(super) fn running_time(segment: &gst::Segment, buffer: &gst::BufferRef) -> O
     segment.downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)
 }
 
-/// How long ago that was, as the element's clock counts it.
-pub(super) fn age(element: &gst::Element, segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<Duration> {
-    let now = element.current_running_time()?;
-    now.checked_sub(running_time(segment, buffer)?).map(Duration::from)
+/// How long ago that was, as the element's clock counts it; zero where that does not tell.
+pub(super) fn age(sink: &MjpegServerSink, buffer: &gst::BufferRef) -> Duration {
+    let (now, then) = (sink.current_running_time(), running_time(&sink.segment(), buffer));
+    now.zip(then).and_then(|(now, then)| now.checked_sub(then)).map(Duration::from).unwrap_or_default()
 }

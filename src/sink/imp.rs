@@ -237,7 +237,7 @@ impl BaseSinkImpl for MjpegServerSink {
             State::Stopped => None,
         };
         if prerolled.is_none_or(|prerolled| prerolled.as_ptr() != buffer.as_ptr()) {
-            self.publish(buffer, self.age(buffer));
+            self.publish(buffer, clock::age(&self.obj(), buffer));
         }
         Ok(gst::FlowSuccess::Ok)
     }
@@ -278,30 +278,21 @@ impl MjpegServerSink {
         // A clock that stands still, or still counts from before a seek, does not tell how old it is. That of a live
         // pipeline runs by the time its first picture comes.
         let counts = self.upstream_live.load(Ordering::Relaxed);
-        self.publish(buffer, if counts { self.age(buffer) } else { Duration::ZERO });
+        self.publish(buffer, if counts { clock::age(&self.obj(), buffer) } else { Duration::ZERO });
         if let State::Started(started) = &mut *lock(&self.state) {
             started.prerolled = Some(buffer.clone());
         }
-    }
-
-    /// Time since a buffer's presentation time.
-    fn age(&self, buffer: &gst::Buffer) -> Duration {
-        clock::age(self.obj().upcast_ref(), &self.obj().segment(), buffer).unwrap_or_default()
     }
 
     /// Gives a picture to the viewers that was captured `age` ago, unless its reference timestamp says otherwise.
     fn publish(&self, buffer: &gst::Buffer, age: Duration) {
         let Some(camera) = self.camera() else { return };
         let Ok(map) = buffer.map_readable() else {
-            self.drop_picture(&camera, "its memory cannot be read");
-            return;
+            return self.drop_picture(&camera, "its memory cannot be read");
         };
         let whole = match jpeg::check(&map) {
             Ok(whole) => whole,
-            Err(damage) => {
-                self.drop_picture(&camera, &damage.to_string());
-                return;
-            }
+            Err(damage) => return self.drop_picture(&camera, &damage.to_string()),
         };
         let captured = clock::captured(buffer, age);
         // The one copy between pad and socket. Holding on to the buffer instead would let a slow viewer keep the
@@ -331,12 +322,11 @@ impl MjpegServerSink {
         if !self.throttles() {
             return;
         }
-        if let Some(running_time) = clock::running_time(&self.obj().segment(), buffer) {
-            throttle::begin(self.obj().sink_pad(), running_time);
-            // Somebody may have come in the meantime.
-            if self.camera().is_some_and(|camera| camera.viewers.count() > 0) {
-                throttle::end(self.obj().sink_pad());
-            }
+        let Some(running_time) = clock::running_time(&self.obj().segment(), buffer) else { return };
+        throttle::begin(self.obj().sink_pad(), running_time);
+        // Somebody may have come in the meantime.
+        if self.camera().is_some_and(|camera| camera.viewers.count() > 0) {
+            self.unthrottle();
         }
     }
 
