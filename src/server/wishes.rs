@@ -38,7 +38,7 @@ impl Wishes {
             Some("1") => true,
             Some(_) => return Err("extra-headers is one of: 0, 1"),
         };
-        let mark = query::value(uri, "mark").map(str::parse::<u64>).transpose();
+        let mark = query::value(uri, "mark").map(|mark| mark.parse::<u64>()).transpose();
         let mark = mark.map_err(|_| "mark is a whole number below 2^64")?;
         let layout = match layout {
             // A head that goes ahead cannot know the picture that follows it.
