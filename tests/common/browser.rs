@@ -39,12 +39,12 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts an X server and on it the browser, which covers the screen and loads `url`; does not wait.
+    /// Starts an X server, and on it the browser with `url`, or with tabs for several (blanks between); does not wait.
     pub fn open(kind: Kind, url: &str) -> anyhow::Result<Self> {
         Self::start(kind, url, SCREEN, Profile::create()?)
     }
 
-    /// The same for a page on a screen of this width and height that may open windows by itself.
+    /// The same on a screen of this width and height.
     pub fn open_on(kind: Kind, url: &str, screen: (u32, u32)) -> anyhow::Result<Self> {
         Self::start(kind, url, screen, Profile::create()?)
     }
@@ -68,7 +68,6 @@ impl Browser {
     fn start(kind: Kind, url: &str, screen: (u32, u32), profile: Profile) -> anyhow::Result<Self> {
         let (x_server, display) = start_x_server(screen)?;
         let words = kind.command_line(screen, &profile)?;
-        // Several, with blanks between them, are so many tabs.
         let words = words.iter().map(String::as_str).chain(url.split(' '));
         // On SIGTERM browsers dawdle, and nothing of theirs outlives the profile.
         let program = Group::start(words, &profile.environment(&display), "KILL", Stdio::null())?;
