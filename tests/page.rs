@@ -76,23 +76,21 @@ fn a_page_in_a_tab_behind_another_lets_its_streams_go() -> anyhow::Result<()> {
     })
 }
 
-/// They share the connections, in every second of which each of them has a new picture of each camera.
+/// They share the connections. In Firefox, as Chromium in kiosk mode lays one window over the other.
 #[test]
 fn two_windows_side_by_side_both_show_all_cameras() -> anyhow::Result<()> {
     let _turn = one_at_a_time();
-    for kind in [Kind::Chromium, Kind::Firefox] {
-        let cameras = wall();
-        let (folder, url) = (Folder::new(), cameras[0].url("/"));
-        let page = TWO_WINDOWS.replace("WALL", &url);
-        let page = format!("file://{}", folder.file("two.html", page));
-        let browser = Browser::open_on(kind, &page, (1400, 700))?;
-        let all: Vec<_> = cameras.iter().collect();
-        for colour in COLOURS {
-            shows(&browser, kind, &all, colour, 2.0 * FOUR, START_LIMIT)?;
-        }
-        screenshot(&browser, kind)?;
-        wait_until("two streams each", || cameras.iter().map(Camera::viewers).sum::<u32>() == 4);
+    let kind = Kind::Firefox;
+    let cameras = wall();
+    let (folder, url) = (Folder::new(), cameras[0].url("/"));
+    let page = TWO_WINDOWS.replace("WALL", &url);
+    let page = format!("file://{}", folder.file("two.html", page));
+    let browser = Browser::open_on(kind, &page, (1400, 700))?;
+    let all: Vec<_> = cameras.iter().collect();
+    for colour in COLOURS {
+        shows(&browser, kind, &all, colour, EIGHT, START_LIMIT)?;
     }
+    wait_until("two streams each", || cameras.iter().map(Camera::viewers).sum::<u32>() == 4);
     Ok(())
 }
 
@@ -182,9 +180,11 @@ const TWO_WINDOWS: &str = r#"<!DOCTYPE html><script>
 
 const LIVE: &str = "is-live=true do-timestamp=true";
 
-/// Parts of the screen that the pictures of one camera, and of four on a wall, have at the least.
+/// Parts of the screen that the pictures of one camera, of four on a wall, and of two walls have at the least. One of two
+/// windows is less than half of the screen.
 const ONE: f64 = 0.2;
 const FOUR: f64 = 0.15;
+const EIGHT: f64 = 0.5;
 
 /// For what must happen, but not fast.
 const PATIENCE: Duration = Duration::from_secs(20);
