@@ -5,13 +5,14 @@ mod common;
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    process::{Command, Stdio},
     thread,
 };
 
 use common::{
     certificate::Certificate,
     jpeg,
-    process::Process,
+    process::{Process, await_listener, free_port},
     script_server::{Script, ScriptServer, Step, answer, head, part, redirect},
     source::{Source, assert_same},
     stubborn::dripping,
@@ -194,6 +195,23 @@ fn password_goes_to_no_other_scheme() {
     assert!(!secure.server.request().head.contains("Authorization:"));
     assert!(secure.server.request().head.contains("\r\nAuthorization: Basic "));
     assert!(!open.request().head.contains("Authorization:"));
+}
+
+/// Seen from outside: with TLS 1.3 "the connection broke", for ever, as only then it comes when the connection is made.
+#[test]
+fn server_that_demands_a_certificate_is_an_error() {
+    let certificate = right();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let port = free_port();
+        let mut server = Command::new("openssl");
+        server.args(["s_server", "-quiet", version, "-accept", &format!("127.0.0.1:{port}"), "-Verify", "1"]);
+        server.args(["-verify_return_error", "-cert", &certificate.file(), "-key", &certificate.key()]);
+        // It would say there that nobody has one.
+        let _server = Process::start(server.stderr(Stdio::null()));
+        await_listener(port);
+        let source = Source::new(&format!("https://127.0.0.1:{port}/")).set("ssl-ca-file", certificate.file()).play();
+        source.assert_fails(ResourceError::NotAuthorized, &[&format!("127.0.0.1:{port} demands a certificate")]);
+    }
 }
 
 #[test]

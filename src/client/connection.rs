@@ -7,7 +7,7 @@ use std::{
 
 use gio::prelude::*;
 
-use super::{ClientError, Location, Options, Proxy, deadline::within, tls::Faults};
+use super::{ClientError, Location, Options, Proxy, deadline::within, tls::Findings};
 
 /// A connection. Dropping it closes it.
 pub(super) struct Connection {
@@ -16,6 +16,9 @@ pub(super) struct Connection {
     socket: gio::Socket,
     cancellable: Descriptor,
     tls: bool,
+    findings: Findings,
+    /// A byte has come.
+    answered: Cell<bool>,
     /// The last read took all that was there.
     drained: Cell<bool>,
 }
@@ -56,10 +59,10 @@ impl Connection {
             client.set_enable_proxy(true);
             host = gio::NetworkAddress::new(location.public_host(), location.port);
         }
-        let mut faults = Faults::default();
+        let mut findings = Findings::default();
         if location.tls {
             client.set_tls(true);
-            faults = options.tls.prepare(&client, options.tls.trusted()?);
+            findings = options.tls.prepare(&client, options.tls.trusted()?);
         }
         let stream = within(options.connect_timeout, cancellable, |cancellable| {
             share(options.connect_timeout, &client, &next, cancellable)?;
@@ -68,13 +71,21 @@ impl Connection {
                 None => SocketClientExt::connect(&client, &host, Some(cancellable)),
             }
         });
-        let stream = stream.map_err(|error| connect_error(location, options.proxy.as_ref(), &faults, &error))?;
+        let stream = stream.map_err(|error| connect_error(location, options.proxy.as_ref(), &findings, &error))?;
         let socket = stream.socket();
         // From here on each wait has its own limit.
         socket.set_timeout(0);
         let input = stream.input_stream().dynamic_cast().expect("the streams of a socket can be polled");
-        let (tls, drained) = (location.tls, Cell::new(false));
-        Ok(Self { stream, input, socket, cancellable: Descriptor::of(cancellable), tls, drained })
+        Ok(Self {
+            stream,
+            input,
+            socket,
+            cancellable: Descriptor::of(cancellable),
+            tls: location.tls,
+            findings,
+            answered: Cell::new(false),
+            drained: Cell::new(false),
+        })
     }
 
     /// The address of the peer.
@@ -85,8 +96,9 @@ impl Connection {
 
     /// Writes all of `bytes`. Blocks.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<(), ClientError> {
-        let (_, error) = self.stream.output_stream().write_all(bytes, Some(&self.cancellable.0)).map_err(broken)?;
-        error.map_or(Ok(()), |error| Err(broken(error)))
+        let written = self.stream.output_stream().write_all(bytes, Some(&self.cancellable.0));
+        let (_, error) = written.map_err(|error| self.broken(error))?;
+        error.map_or(Ok(()), |error| Err(self.broken(error)))
     }
 
     /// Reads what is there, after waiting at most that long for it; without a limit, until something comes. Calls
@@ -105,13 +117,14 @@ impl Connection {
                     Ok(0) => return Ok(Read::Closed),
                     Ok(count) => {
                         let count = usize::try_from(count).unwrap_or_default();
+                        self.answered.set(true);
                         self.drained.set(!self.tls && count < space.len());
                         return Ok(Read::Bytes(count));
                     }
                     Err(error) if error.matches(gio::IOErrorEnum::WouldBlock) => {}
                     // Many servers end TLS without a word.
                     Err(error) if error.matches(gio::TlsError::Eof) => return Ok(Read::Closed),
-                    Err(error) => return Err(broken(error)),
+                    Err(error) => return Err(self.broken(error)),
                 }
             }
             waits();
@@ -125,9 +138,20 @@ impl Connection {
             match waited {
                 Ok(()) => {}
                 Err(error) if error.matches(gio::IOErrorEnum::TimedOut) => return Ok(Read::Idle),
-                Err(error) => return Err(broken(error)),
+                Err(error) => return Err(self.broken(error)),
             }
         }
+    }
+
+    fn broken(&self, error: glib::Error) -> ClientError {
+        if error.matches(gio::IOErrorEnum::Cancelled) {
+            return ClientError::Cancelled;
+        }
+        // With TLS 1.3 the server judges what we have when the connection is made on our side.
+        if error.is::<gio::TlsError>() && !self.answered.get() && self.findings.asks_for_certificate() {
+            return ClientError::ClientCertificate { address: self.peer() };
+        }
+        ClientError::Broken { message: error.message().to_owned() }
     }
 }
 
@@ -144,14 +168,7 @@ impl Drop for Descriptor {
     }
 }
 
-fn broken(error: glib::Error) -> ClientError {
-    if error.matches(gio::IOErrorEnum::Cancelled) {
-        return ClientError::Cancelled;
-    }
-    ClientError::Broken { message: error.message().to_owned() }
-}
-
-fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, error: &glib::Error) -> ClientError {
+fn connect_error(location: &Location, proxy: Option<&Proxy>, findings: &Findings, error: &glib::Error) -> ClientError {
     let message = error.message().to_owned();
     let (next, property) = proxy.map_or((location, "location"), |proxy| (&proxy.location, "proxy"));
     match error.kind::<gio::IOErrorEnum>() {
@@ -166,8 +183,9 @@ fn connect_error(location: &Location, proxy: Option<&Proxy>, faults: &Faults, er
     }
     if error.is::<gio::TlsError>() {
         let address = location.address();
-        match faults.text() {
-            Some(text) => ClientError::Certificate { address, faults: text, cure: faults.cure() },
+        match findings.faults() {
+            Some(faults) => ClientError::Certificate { address, faults, cure: findings.cure() },
+            None if findings.asks_for_certificate() => ClientError::ClientCertificate { address },
             None => ClientError::Tls { address, message },
         }
     } else if error.matches(gio::ResolverError::TemporaryFailure) {

@@ -74,6 +74,15 @@ pub enum ClientError {
         /// What to do about it.
         cure: &'static str,
     },
+    /// The server wants a certificate of ours.
+    #[error(
+        "{address} demands a certificate of its viewers, and none can be set; ask through a program that has one, such as \
+         stunnel"
+    )]
+    ClientCertificate {
+        /// Host and port.
+        address: String,
+    },
     /// TLS failed in another way.
     #[error("no secure connection to {address}: {message}; for a server without TLS, location begins with http:")]
     Tls {
@@ -222,6 +231,7 @@ impl ClientError {
             Self::Status { status: 408 | 425 | 429 | 500..=599, .. } => Cause::Passing,
             Self::Tls { .. }
             | Self::Certificate { .. }
+            | Self::ClientCertificate { .. }
             | Self::ProxyPassword { .. }
             | Self::CaFile { .. }
             | Self::SpeaksTls { .. }

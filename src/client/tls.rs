@@ -39,12 +39,11 @@ impl Tls {
         }
     }
 
-    /// Sets up the TLS connection that `client` is about to make. Gives what will have been found wrong with the
-    /// server's certificate.
-    pub(super) fn prepare(&self, client: &gio::SocketClient, trusted: Option<gio::TlsDatabase>) -> Faults {
+    /// Sets up the TLS connection that `client` is about to make. Gives what will have been found out of the server.
+    pub(super) fn prepare(&self, client: &gio::SocketClient, trusted: Option<gio::TlsDatabase>) -> Findings {
         let checks = if self.strict { self.validation } else { gio::TlsCertificateFlags::empty() };
-        let faults = Faults::default();
-        let found = faults.clone();
+        let findings = Findings::default();
+        let found = findings.clone();
         client.connect_event(move |_, event, _, stream| {
             if event != gio::SocketClientEvent::TlsHandshaking {
                 return;
@@ -55,30 +54,41 @@ impl Tls {
             if let Some(trusted) = &trusted {
                 connection.set_database(Some(trusted));
             }
+            let asked = found.clone();
+            // GIO says whose certificates the server would take when it asks for one.
+            connection.connect_notify(Some("accepted-cas"), move |_, _| lock(&asked.0).asks = true);
             let found = found.clone();
             connection.connect_accept_certificate(move |_, _, failed| {
-                *lock(&found.0) = failed.intersection(checks);
+                lock(&found.0).faults = failed.intersection(checks);
                 !failed.intersects(checks)
             });
         });
-        faults
+        findings
     }
 }
 
-/// What is wrong with a certificate.
-#[derive(Clone, Debug)]
-pub(super) struct Faults(Arc<Mutex<gio::TlsCertificateFlags>>);
+/// What is found out of a server while TLS is set up.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings(Arc<Mutex<Found>>);
 
-impl Default for Faults {
+#[derive(Debug)]
+struct Found {
+    /// What is wrong with its certificate.
+    faults: gio::TlsCertificateFlags,
+    /// It asks for a certificate of ours.
+    asks: bool,
+}
+
+impl Default for Found {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(gio::TlsCertificateFlags::empty())))
+        Self { faults: gio::TlsCertificateFlags::empty(), asks: false }
     }
 }
 
-impl Faults {
-    /// In words, to be put behind "the certificate"; `None` when nothing is wrong.
-    pub(super) fn text(&self) -> Option<String> {
-        let found = *lock(&self.0);
+impl Findings {
+    /// What is wrong with its certificate in words, to be put behind "the certificate"; `None` when nothing is wrong.
+    pub(super) fn faults(&self) -> Option<String> {
+        let found = lock(&self.0).faults;
         let texts = FAULTS.iter().filter(|(fault, _)| found.intersects(*fault)).map(|(_, text)| *text);
         let texts: Vec<_> = texts.collect();
         (!found.is_empty()).then(|| match texts.split_last() {
@@ -90,11 +100,16 @@ impl Faults {
 
     /// What to do about it, to be put behind all of that.
     pub(super) fn cure(&self) -> &'static str {
-        if *lock(&self.0) == gio::TlsCertificateFlags::BAD_IDENTITY {
+        if lock(&self.0).faults == gio::TlsCertificateFlags::BAD_IDENTITY {
             "use the certificate's name in location, or tls-validation-flags without bad-identity"
         } else {
             "name a PEM file of whom to trust in ssl-ca-file, or set ssl-strict=false to trust anybody"
         }
+    }
+
+    /// Whether it asks for a certificate of ours, be it that it takes none for an answer.
+    pub(super) fn asks_for_certificate(&self) -> bool {
+        lock(&self.0).asks
     }
 }
 

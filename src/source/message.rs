@@ -33,7 +33,9 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
         ClientError::UnknownHost { .. }
         | ClientError::NoResolver { .. }
         | ClientError::Status { status: 404 | 410, .. } => gst::error_msg!(ResourceError::NotFound, ("{cause}")),
-        ClientError::ProxyPassword { .. } | ClientError::Status { status: 401 | 403 | 407, .. } => {
+        ClientError::ProxyPassword { .. }
+        | ClientError::ClientCertificate { .. }
+        | ClientError::Status { status: 401 | 403 | 407, .. } => {
             gst::error_msg!(ResourceError::NotAuthorized, ("{cause}"))
         }
         ClientError::Connect { .. }
