@@ -67,7 +67,7 @@ fn run(options: &Options) -> Result<()> {
 
     let (reader, received) = read_back(&address)?;
     let start = Instant::now();
-    let finished = watch(options, &[&server, &reader], &sink, &received, &stop)?;
+    let finished = watch(options, &[&server, &reader], &sink, &received, &stop).context("the pictures stopped")?;
     server.finish();
     drop(reader);
 
