@@ -95,6 +95,10 @@ pub(super) fn run<R: Receiver>(
         && body.coding.as_ref().is_none_or(Coding::is_over);
     let searched = body.bytes;
     let mut pictures = body.pictures;
+    if why == ClientError::Cancelled {
+        // Nobody waits for what is left, and looking at the rest of a large picture takes time.
+        return Ended { why, answered: true, frames: pictures.frames, snapshot: false };
+    }
     pictures.reader.finish(receiver.stamp());
     pictures.hand_on();
     let snapshot = why == ClientError::Closed && pictures.frames == 1 && pictures.reader.delimiter().is_none();
