@@ -12,12 +12,7 @@ use glib::prelude::*;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 
-use super::{
-    clock, message,
-    settings::*,
-    throttle, vfuncs,
-    viewers::{self, Teller},
-};
+use super::{clock, message, settings::*, throttle, vfuncs, viewers};
 use crate::{
     fanout::Wait,
     jpeg::{self, Header},
@@ -35,7 +30,7 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 pub struct MjpegServerSink {
     settings: Mutex<Settings>,
     state: Mutex<State>,
-    teller: Mutex<Teller>,
+    teller: Mutex<viewers::Teller>,
     /// The pipeline is live.
     upstream_live: AtomicBool,
 }
