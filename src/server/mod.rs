@@ -4,7 +4,7 @@
 //! [`Server::stop`], which waits with a deadline. What is served is a [`Camera`]. Cameras of one process that ask for
 //! the same address share one listener, each under its own [`Mount`].
 //!
-//! Order of locking, where two are held: [`RUNNING`], the cameras of a server, its connections or streams, the viewers
+//! Order of locking, where two are held: `RUNNING`, the cameras of a server, its connections or streams, the viewers
 //! of a camera, the departure of a connection, that of the connection that it is a stream of.
 
 mod access;

@@ -17,6 +17,10 @@ impl Latency {
         if self.transfers.len() > PICTURES {
             self.transfers.pop_front();
         }
+        if transfer <= STEP && self.reported.is_zero() {
+            // No more of the last pictures are late than were before, and they were few enough.
+            return None;
+        }
         let mut last = [gst::ClockTime::ZERO; PICTURES];
         let last = &mut last[..self.transfers.len()];
         last.iter_mut().zip(&self.transfers).for_each(|(place, transfer)| *place = *transfer);
