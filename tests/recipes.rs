@@ -203,7 +203,9 @@ impl Kitchen {
         let file = fs::File::create(&output).expect("the folder is there");
         let inside = self.network.command("env");
         let mut command = self.device.command(inside.get_program().to_str().expect("a name in text"));
-        command.args(inside.get_args()).arg("--chdir").arg(&self.folder).args(["bash", "-c", &block]);
+        // Whoever starts the tests in the background has them ignore Ctrl-C.
+        command.args(inside.get_args()).args(["--default-signal=INT", "--chdir"]).arg(&self.folder);
+        command.args(["bash", "-c", &block]);
         command.stdin(Stdio::null()).stdout(file.try_clone().expect("a file")).stderr(file);
         plugin::give(&mut command).env("DISPLAY", &self.display).process_group(0);
         Run { child: command.spawn().expect("nsenter is there"), output }

@@ -118,8 +118,8 @@ fn requests_that_are_none_are_refused() {
 fn many_streams_guess_no_faster_than_one() {
     let secure = Secure::live("token=t0ken");
     let mut guesser = secure.connect();
-    for _ in 0..60 {
-        guesser.get("/status?token=wrong");
+    for n in 0..60 {
+        guesser.get(&format!("/status?token=wrong{n}"));
     }
     let right: Vec<_> = (0..10).map(|_| guesser.get("/status?token=t0ken")).collect();
     let is_crowded = |stream: &u32| guesser.until(*stream, |received| received.ended).body.starts_with(b"too many");

@@ -93,7 +93,7 @@ fn text_that_looks_like_a_head_is_a_wrong_type() {
         ["Error: no camera", "Error: no camera\r\n\r\nSorry", "HTTP/1.1 200 OK\r\n\r\n<html>", "Sorry", "{\"a\": 1}"]
     {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", text.len());
-        let words = ["text/plain", "no stream of pictures"];
+        let words = ["text/plain", "not a stream of JPEG pictures"];
         assert_fails(vec![send([&head, text].concat())], StreamError::WrongType, &words);
     }
 }
