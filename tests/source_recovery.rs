@@ -257,7 +257,8 @@ fn a_server_that_plays_a_picture_at_a_time_is_asked_less_and_less() {
 #[test]
 fn a_password_that_is_refused_later_is_not_tried_again_soon() {
     let playing = vec![head(), part(&jpeg::picture(0)), Step::Close];
-    let server = ScriptServer::play([playing, answer("401 Unauthorized")]);
+    // The second answer is to the password.
+    let server = ScriptServer::play([playing, answer("401 Unauthorized"), answer("401 Unauthorized")]);
     let source = Source::new(&server.url()).set("user-id", "user").set("user-pw", "old").hasty().play();
     assert_same(&source.frame(), &jpeg::picture(0), "the picture before");
     let delays: Vec<gst::ClockTime> = (0..3).filter_map(|_| source.change().get("delay").ok()).collect();

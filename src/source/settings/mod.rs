@@ -184,9 +184,15 @@ impl Settings {
         Ok(Some(Proxy::parse(proxy, credentials(user, password)?)?))
     }
 
+    /// Where one of both is set, a default gives way to it.
     fn backoff(&self) -> Result<Backoff, SettingsError> {
-        let (min, max) = (self.reconnect_delay_min.into(), self.reconnect_delay_max.into());
-        if min > max { Err(SettingsError::Delays { min, max }) } else { Ok(Backoff { min, max }) }
+        let default = Self::default();
+        match (self.reconnect_delay_min.into(), self.reconnect_delay_max.into()) {
+            (min, max) if min <= max => Ok(Backoff { min, max }),
+            (_, max) if self.reconnect_delay_min == default.reconnect_delay_min => Ok(Backoff { min: max, max }),
+            (min, _) if self.reconnect_delay_max == default.reconnect_delay_max => Ok(Backoff { min, max: min }),
+            (min, max) => Err(SettingsError::Delays { min, max }),
+        }
     }
 
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) {
