@@ -123,8 +123,10 @@ impl<S: Copy> Reader<S> {
     fn judge(&mut self) -> Verdict {
         let Place::Picture(picture) = &mut self.place else { return Verdict::More };
         let data = self.buffer.data();
-        // The walk sees no byte beyond the limit, so that what it finds there cannot depend on how reads were cut.
-        let step = picture.walk.step(&data[..data.len().min(self.limits.max_frame)], 0);
+        // The walk sees no byte beyond the limit, nor beyond the declared length until that has proved wrong, so that what
+        // it finds there cannot depend on how reads were cut.
+        let seen = data.len().min(picture.length.unwrap_or(self.limits.max_frame));
+        let step = picture.walk.step(&data[..seen], 0);
         if let jpeg::Step::Damaged(at, damage) = step
             && let Some(verdict) = self.judge_early_damage(at, damage)
         {
@@ -139,7 +141,10 @@ impl<S: Copy> Reader<S> {
             match self.delimiter.or_picture_follows(after) {
                 Found::Yes => return cut_short(&data[..length]),
                 Found::Unknown => return Verdict::More,
-                Found::No => self.distrust_length(),
+                Found::No => {
+                    self.distrust_length();
+                    return self.judge();
+                }
             }
         }
         match step {
