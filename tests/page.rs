@@ -32,14 +32,13 @@ fn a_stream_that_was_sent_away_is_taken_up_again_while_others_watch() -> anyhow:
         let browser = Browser::open(kind, &camera.url("/"))?;
         shows(&browser, kind, &[&camera], COLOURS[0], ONE, START_LIMIT)?;
         // The page has to know its stream first.
-        let pages_own = loop {
+        let mut pages_own = 0;
+        wait_until("the page's stream", || {
             let viewers = camera.sink.property::<gst::Array>("client-stats");
             let viewer = viewers.last().and_then(|viewer| viewer.get::<gst::Structure>().ok());
-            match viewer.and_then(|viewer| viewer.get::<u64>("id").ok()) {
-                Some(id) if id > 1 => break id,
-                _ => std::thread::yield_now(),
-            }
-        };
+            pages_own = viewer.and_then(|viewer| viewer.get::<u64>("id").ok()).unwrap_or_default();
+            pages_own > 1
+        });
         ensure!(camera.sink.emit_by_name::<bool>("remove", &[&pages_own]), "{kind:?} is no viewer");
         shows(&browser, kind, &[&camera], COLOURS[1], ONE, PATIENCE)
     })

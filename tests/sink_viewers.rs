@@ -22,6 +22,12 @@ enum Told {
 
 fn camera_with(properties: &str) -> (Camera, Receiver<Told>) {
     let camera = Camera::new("is-live=true do-timestamp=true", properties);
+    let told = hear(&camera);
+    (camera.play(), told)
+}
+
+/// What the element tells from now on.
+fn hear(camera: &Camera) -> Receiver<Told> {
     let (tell, told) = mpsc::channel();
     let removed = tell.clone();
     camera.sink.connect("client-added", false, move |values| {
@@ -33,7 +39,7 @@ fn camera_with(properties: &str) -> (Camera, Receiver<Told>) {
         let _ = removed.send(Told::Removed(id, reason));
         None
     });
-    (camera.play(), told)
+    told
 }
 
 #[track_caller]
@@ -184,21 +190,14 @@ fn a_handler_that_takes_its_time_holds_up_nobody_and_may_stop_the_element() {
 #[test]
 fn what_is_told_of_a_run_comes_before_what_is_told_of_the_next() {
     let camera = Camera::new("is-live=true do-timestamp=true", "").play();
-    let (tell, told) = mpsc::channel();
     let (go_on, wait) = mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
-    let removed = tell.clone();
-    camera.sink.connect("client-added", false, move |values| {
+    camera.sink.connect("client-added", false, move |_| {
         // Until the next run has begun; after that nobody waits.
         let _ = wait.lock().expect("nobody panics").recv();
-        let _ = tell.send(Told::Added(values[1].get().expect("an id")));
         None
     });
-    camera.sink.connect("client-removed", false, move |values| {
-        let (id, reason) = (values[1].get().expect("an id"), values[3].get().expect("a reason"));
-        let _ = removed.send(Told::Removed(id, reason));
-        None
-    });
+    let told = hear(&camera);
     let first = Viewer::open(camera.address());
     camera.wait_for_viewers(1);
     camera.set_state(gst::State::Null);
