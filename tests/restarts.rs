@@ -18,7 +18,7 @@ use common::{
     namespace::Namespace,
     pipeline::{Camera, large, numbered, pictures, wait_until},
     plugin,
-    process::{Process, port_to_close},
+    process::{Process, free_port},
     source::{Source, assert_back},
 };
 use gst::prelude::*;
@@ -30,7 +30,7 @@ const TIMES: u32 = 50;
 
 #[test]
 fn pictures_come_again_each_time_a_killed_server_is_back() {
-    let port = port_to_close();
+    let port = free_port();
     let server = || {
         let pipeline = format!("videotestsrc is-live=true ! jpegenc ! mjpegserversink port={port}");
         let server = Process::start(Command::new("env").args(gst_launch(&pipeline)));

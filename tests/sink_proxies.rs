@@ -201,11 +201,12 @@ impl Proxy {
         let (certificate, port) = (Certificate::new(&format!("DNS:{NAME}"), 1), free_port());
         let both = [certificate.key(), certificate.file()].map(|file| fs::read(file).expect("a file")).concat();
         let replaced = [
+            // First: what comes in with the others may have these digits too.
+            ("443", port.to_string()),
             (self.unix.0, behind.to_owned()),
             ("/etc/ssl/camera-and-key.pem", folder.file("both.pem", both)),
             ("/etc/ssl/camera.pem", certificate.file()),
             ("/etc/ssl/camera.key", certificate.key()),
-            ("443", port.to_string()),
         ];
         let documented = replaced.iter().fold(documented(self.section), |text, (from, to)| text.replace(from, to));
         let configuration = [self.preamble, &documented, self.end].join("\n").replace("{folder}", &folder.name());
@@ -219,8 +220,11 @@ fn start(folder: &Folder, configuration: String, port: u16, command: &[&str]) ->
     let file = folder.file("configuration", configuration + "\n");
     let words: Vec<_> = command.iter().map(|word| word.replace("{file}", &file)).collect();
     // Some keep things at home.
-    let process = Process::start(Command::new(&words[0]).args(&words[1..]).env("HOME", folder.name()));
-    wait_until("the web server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut process = Process::start(Command::new(&words[0]).args(&words[1..]).env("HOME", folder.name()));
+    wait_until("the web server", || {
+        assert!(!process.has_ended(), "{} ends by itself, at port {port}", words[0]);
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
     process
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use common::{
     jpeg,
     pipeline::{Camera, numbered, pictures},
-    process::port_to_close,
+    process::free_port,
     script_server::{Script, ScriptServer, Step, answer, chunk, head, part, send},
     source::{Source, assert_back, assert_same, bytes},
 };
@@ -270,7 +270,7 @@ fn a_password_that_is_refused_later_is_not_tried_again_soon() {
 #[test]
 fn pictures_come_again_each_time_a_closed_port_is_open_again() {
     const TIMES: u32 = 50;
-    let port = port_to_close();
+    let port = free_port();
     let camera = Camera::new("is-live=true do-timestamp=true", "");
     camera.sink.set_property("port", i32::from(port));
     camera.set_state(gst::State::Playing);

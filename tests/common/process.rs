@@ -36,6 +36,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is ours").is_some()
+    }
+
     /// Writes to the process what it waits for.
     #[track_caller]
     pub fn write(&mut self, bytes: &[u8]) {
@@ -65,16 +70,12 @@ impl Drop for Process {
     }
 }
 
-/// A port that was free a moment ago, for programs that cannot choose one.
+/// A port that was free a moment ago, for programs that cannot choose one. The system gives it to no socket that asks for
+/// any: not to those of other tests, nor to a client that asks at this port again and again while nobody listens there,
+/// which would end up connected to itself, and keep it.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-/// A port that was free a moment ago, and that no connection is given while nobody listens: a client that asks there again
-/// and again would end up connected to itself, and keep it.
-pub fn port_to_close() -> u16 {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
-    // Linux gives connections those from 32768 on, unless told otherwise.
+    // Linux gives those from 32768 on, unless told otherwise.
     let first = 20_000 + u16::try_from(std::process::id() % 8_000).expect("it is small");
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     (first..32_000).skip(TAKEN.fetch_add(16, Ordering::Relaxed).into()).find(is_free).expect("a free port")
