@@ -7,7 +7,7 @@
 
 use std::{env, thread, time::Duration};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use gst::prelude::*;
 
 /// Wait before a camera that failed is started again. Chosen: long enough not to be a burden, short enough to wait for.
@@ -56,10 +56,15 @@ fn run(name: &str, url: &str, port: i32) -> Result<()> {
     let bus = pipeline.bus().context("pipelines have a bus")?;
     // What does not start says why on the bus.
     let _ = pipeline.set_state(gst::State::Playing);
-    let message = bus.timed_pop_filtered(None, &[gst::MessageType::Error, gst::MessageType::Eos]);
+    let wanted = [gst::MessageType::Warning, gst::MessageType::Error, gst::MessageType::Eos];
+    let ended = loop {
+        let message = bus.timed_pop_filtered(None, &wanted).context("the bus waits for ever")?;
+        match message.view() {
+            gst::MessageView::Warning(warning) => eprintln!("{name}: {}", warning.error()),
+            gst::MessageView::Error(error) => break anyhow!("{}", error.error()),
+            _ => break anyhow!("the pictures ended"),
+        }
+    };
     pipeline.set_state(gst::State::Null)?;
-    match message.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => bail!("{}", error.error()),
-        _ => bail!("the pictures ended"),
-    }
+    Err(ended)
 }

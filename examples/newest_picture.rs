@@ -1,4 +1,4 @@
-//! Takes pictures out of a stream, always the newest, and says how old each one was.
+//! Takes pictures out of a stream, always the newest, and says how old each one was. Waits for a camera that is not there.
 //!
 //!     cargo run --example newest_picture -- URL [COUNT]
 
@@ -27,8 +27,23 @@ fn main() -> Result<()> {
     // What does not start says why on the bus.
     let _ = pipeline.set_state(gst::State::Playing);
 
-    for _ in 0..count {
-        let Ok(sample) = pictures.pull_sample() else { break };
+    let ended = take(&pipeline, &pictures, count);
+    pipeline.set_state(gst::State::Null)?;
+    ended
+}
+
+/// Takes so many pictures, or those up to the end.
+fn take(pipeline: &gst::Pipeline, pictures: &gst_app::AppSink, count: usize) -> Result<()> {
+    let mut seen = 0;
+    while seen < count {
+        say_what_is_wrong(pipeline)?;
+        let Some(sample) = pictures.try_pull_sample(gst::ClockTime::from_mseconds(100)) else {
+            if pictures.is_eos() {
+                break;
+            }
+            continue;
+        };
+        seen += 1;
         let info = gst_video::VideoInfo::from_caps(sample.caps().context("samples have caps")?)?;
         let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(sample.buffer().context("a picture")?, &info)?;
         let pixels = frame.plane_data(0)?;
@@ -37,11 +52,19 @@ fn main() -> Result<()> {
         let age = age.map_or("of unknown age".to_owned(), |age| format!("{:.1} ms old", age * 1000.0));
         println!("{}x{}, brightness {brightness}, {age}", info.width(), info.height());
     }
+    say_what_is_wrong(pipeline)
+}
 
-    let error = pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-    pipeline.set_state(gst::State::Null)?;
-    if let Some(gst::MessageView::Error(error)) = error.as_ref().map(|message| message.view()) {
-        bail!("{}", error.error());
+/// Prints why the pipeline waits. An error is why it has ended.
+fn say_what_is_wrong(pipeline: &gst::Pipeline) -> Result<()> {
+    let bus = pipeline.bus().context("pipelines have a bus")?;
+    let wanted = [gst::MessageType::Warning, gst::MessageType::Error];
+    while let Some(message) = bus.pop_filtered(&wanted) {
+        match message.view() {
+            gst::MessageView::Warning(warning) => eprintln!("{}", warning.error()),
+            gst::MessageView::Error(error) => bail!("{}", error.error()),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Passes a stream on to any number of viewers, and never gives up: a lost camera is asked for again by
-//! `mjpegclientsrc`; one that is not there when the relay starts, by this program.
+//! Passes a stream on to any number of viewers, and never gives up: a camera that is lost, or not there yet, is asked for
+//! again by `mjpegclientsrc`; one that answers with an error when the relay starts, by this program.
 //!
 //!     cargo run --example relay -- URL [PORT]
 //!
@@ -10,7 +10,7 @@ use std::{env, thread, time::Duration};
 use anyhow::{Context, Result, bail};
 use gst::{MessageView, prelude::*};
 
-/// Wait before a camera that was not there at the start is asked for again. Chosen: a board boots in seconds.
+/// Wait before a camera that gave an error at the start is asked for again. Chosen: a board boots in seconds.
 const RETRY: Duration = Duration::from_millis(500);
 
 fn main() -> Result<()> {

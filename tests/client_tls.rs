@@ -251,7 +251,8 @@ fn server_is_told_its_name_and_not_its_address() {
 fn handshake_without_an_answer_has_a_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("the port just bound").to_string();
-    let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 1_000_000_000u64).play();
+    let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 1_000_000_000u64);
+    let source = source.set("retries", 0).play();
     source.assert_fails(ResourceError::OpenRead, &[&address, "timed out"]);
 }
 
@@ -260,6 +261,7 @@ fn handshake_without_an_answer_has_a_limit() {
 fn handshake_that_comes_byte_by_byte_has_a_limit() {
     // The head of a record of 16 KiB.
     let address = dripping(b"\x16\x03\x03\x40\x00");
-    let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 500_000_000u64).play();
+    let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 500_000_000u64);
+    let source = source.set("retries", 0).play();
     source.assert_fails(ResourceError::OpenRead, &[&address.to_string(), "timed out after 0.5 s"]);
 }

@@ -44,9 +44,13 @@ fn newest_picture_prints_size_and_age() {
 }
 
 #[test]
-fn newest_picture_says_why_there_is_none() {
-    let url = format!("http://127.0.0.1:{}/", free_port());
-    let mut program = Program::rust("newest_picture", &[&url]);
+fn newest_picture_waits_for_its_camera_and_ends_where_there_is_none() {
+    let port = free_port();
+    let mut program = Program::rust("newest_picture", &[&format!("http://127.0.0.1:{port}/stream"), "1"]);
+    let _camera = Feed::on(port);
+    assert!(program.line().starts_with("320x240, "));
+    program.expect_success();
+    let mut program = Program::rust("newest_picture", &[&format!("http://127.0.0.1:{port}/nothing")]);
     assert!(!program.child.wait().expect("it is ours").success());
 }
 

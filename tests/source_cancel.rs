@@ -66,7 +66,8 @@ fn stops_while_connecting() {
 #[test]
 fn connecting_has_a_limit() {
     let (_sockets, address) = black_hole("127.0.0.1:0");
-    let source = Source::new(&format!("http://{address}/")).set("connect-timeout", 1_000_000_000u64).play();
+    let source = Source::new(&format!("http://{address}/")).set("connect-timeout", 1_000_000_000u64);
+    let source = source.set("retries", 0).play();
     source.assert_fails(gst::ResourceError::OpenRead, &[&address.to_string(), "timed out"]);
 }
 

@@ -2,10 +2,9 @@
 
 mod common;
 
-use std::net::TcpListener;
-
 use common::{
     jpeg,
+    process::free_port,
     script_server::{Script, ScriptServer, Step, answer, head, part, redirect, send},
     source::{Source, assert_same},
 };
@@ -49,11 +48,9 @@ fn location_of_another_protocol_is_an_error_that_names_ours() {
 }
 
 #[test]
-fn refused_port_is_an_error_that_names_it() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("the port just bound").to_string();
-    drop(listener);
-    let source = Source::playing(&format!("http://{address}/stream"));
+fn refused_port_is_named_when_no_try_is_left() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let source = Source::new(&format!("http://{address}/stream")).set("retries", 0).play();
     source.assert_fails(ResourceError::OpenRead, &[&address, "refused", "check host and port", "the server runs"]);
 }
 

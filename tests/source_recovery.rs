@@ -266,6 +266,22 @@ fn a_password_that_is_refused_later_is_not_tried_again_soon() {
     assert!(delays[1] >= gst::ClockTime::from_seconds(30), "{delays:?}");
 }
 
+/// It may still be booting.
+#[test]
+fn camera_that_is_not_there_yet_is_waited_for() {
+    let port = free_port();
+    let source = Source::new(&format!("http://127.0.0.1:{port}/stream")).hasty().play();
+    for attempt in 1..=3u32 {
+        let change = source.change();
+        assert_eq!((state(&change).as_str(), change.get("attempt")), ("reconnecting", Ok(attempt)));
+        let reason: String = change.get("reason").expect("a loss has a reason");
+        assert!(reason.contains(&format!("127.0.0.1:{port}")) && reason.contains("check host and port"), "{reason}");
+    }
+    let camera = Camera::new("is-live=true do-timestamp=true", &format!("port={port}")).play();
+    camera.push(&numbered(&pictures()[0], 0));
+    source.frame();
+}
+
 /// Not where other tests start programs: those hold what is open here for a moment, the listening socket too.
 #[test]
 fn pictures_come_again_each_time_a_closed_port_is_open_again() {

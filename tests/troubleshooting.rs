@@ -91,7 +91,7 @@ fn black_pictures() {
 #[test]
 fn refusals() {
     let house = House::new();
-    house.sees("cannot connect to", &format!("{READER} ! fakesink"));
+    house.sees("cannot connect to", &format!("{READER} retries=1 ! fakesink"));
     let _server = house.server("user-id=me user-pw=hush");
     let stranger = READER.replace("user-id=me user-pw=hush", "");
     house.sees("answered 401 Unauthorized", &format!("{stranger} ! fakesink"));

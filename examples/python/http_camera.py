@@ -31,6 +31,7 @@ class HttpCamera:
         self._url = url
         self._patience = int(patience * Gst.SECOND)
         self._pipeline = None
+        self.error = "no picture"
 
     def open(self):
         """Whether the camera is there now; opened twice is opened once."""
@@ -43,15 +44,17 @@ class HttpCamera:
         return self.isOpened()
 
     def isOpened(self):
-        """Whether pictures come or may still come; false after an error, whose text is in `error`."""
-        if self._pipeline is None:
-            return False
-        message = self._pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
-        if message is not None:
-            self.error = message.parse_error()[0].message
-            self.release()
-            return False
-        return True
+        """Whether pictures come or may still come; false after an error. `error` is the last error or warning."""
+        while self._pipeline is not None:
+            message = self._pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR | Gst.MessageType.WARNING)
+            if message is None:
+                return True
+            if message.type == Gst.MessageType.WARNING:
+                self.error = message.parse_warning()[0].message
+            else:
+                self.error = message.parse_error()[0].message
+                self.release()
+        return False
 
     def read(self):
         """Waits for a picture that was not read yet: (True, picture), or (False, None)."""
@@ -90,7 +93,7 @@ def main():
         for _ in range(count):
             there, picture = camera.read()
             if not there:
-                sys.exit(getattr(camera, "error", "no picture"))
+                sys.exit(camera.error)
             print(picture.shape, f"mean {picture.mean():.1f}", flush=True)
     except GLib.Error as error:
         sys.exit(f"{error.message}: is the plugin installed, and found (GST_PLUGIN_PATH)?")

@@ -212,47 +212,38 @@ pub enum ClientError {
     },
 }
 
-/// What kind of cause it is: what a caller decides by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Waiting cures it.
-    Passing,
-    /// The server is not there. That passes for a camera that was there before; else the location may be wrong.
-    Unreachable,
-    /// Waiting does not cure it, unless the stream was there before.
-    Lasting,
-}
-
 impl ClientError {
-    /// What kind of cause it is.
-    pub fn cause(&self) -> Cause {
+    /// Whether waiting may cure it, even where there was no stream yet.
+    pub fn is_passing(&self) -> bool {
         match self {
-            Self::UnknownHost { .. } | Self::Connect { .. } | Self::Tunnel { .. } => Cause::Unreachable,
-            Self::Status { status: 408 | 425 | 429 | 500..=599, .. } => Cause::Passing,
-            Self::Tls { .. }
+            // RFC 6762 3: a name of this kind is known while the device that has it is there to answer for it.
+            Self::UnknownHost { host, .. } => host.trim_end_matches('.').to_ascii_lowercase().ends_with(".local"),
+            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::Tunnel { .. }
+            | Self::Tls { .. }
             | Self::Certificate { .. }
             | Self::ClientCertificate { .. }
             | Self::ProxyPassword { .. }
             | Self::CaFile { .. }
             | Self::SpeaksTls { .. }
             | Self::Head(_)
-            | Self::Status { .. }
             | Self::NotPictures { .. }
             | Self::NoPicture { .. }
             | Self::TooLarge { .. }
             | Self::UnknownCoding { .. }
             | Self::Redirects { .. }
-            | Self::RedirectTarget { .. } => Cause::Lasting,
+            | Self::RedirectTarget { .. } => false,
             Self::Cancelled
             | Self::Panicked
             | Self::NoResolver { .. }
+            | Self::Connect { .. }
             | Self::Broken { .. }
             | Self::Stalled { .. }
             | Self::Barren { .. }
             | Self::Closed
             | Self::NoAnswer { .. }
             | Self::Compressed { .. }
-            | Self::Chunked(_) => Cause::Passing,
+            | Self::Chunked(_) => true,
         }
     }
 
@@ -266,6 +257,26 @@ impl ClientError {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_device_answers_for_may_come_to_be_known() {
+        let unknown = |host: &str| ClientError::UnknownHost {
+            host: host.to_owned(),
+            message: String::new(),
+            property: "location",
+        };
+        for host in ["esp32cam.local", "ESP32CAM.LOCAL", "esp32cam.local."] {
+            assert!(unknown(host).is_passing(), "{host}");
+        }
+        for host in ["camera", "camera.example", "local", "camera.local.example"] {
+            assert!(!unknown(host).is_passing(), "{host}");
         }
     }
 }

@@ -31,7 +31,7 @@ use gio::prelude::*;
 use self::{ask::Memory, retry::Tries, session::Ended};
 pub use coding::Coding;
 pub use credentials::{Answers, Credentials};
-pub use error::{Cause, ClientError};
+pub use error::ClientError;
 pub(crate) use location::URI_PREFIX;
 pub use location::{Location, LocationError};
 pub use proxy::{Proxy, ProxyError};
@@ -155,7 +155,7 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
             return Err(ClientError::Cancelled);
         }
         // An answer in which no picture is found is no stream.
-        reached |= frames > 0 || answered && why.cause() == Cause::Passing;
+        reached |= frames > 0 || answered && why.is_passing();
         if frames > 0 {
             tries.played(began.elapsed());
         }
@@ -168,7 +168,7 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
             return Ok(());
         }
         // Before the stream was ever there, what looks wrong most likely is; later the camera starts, or is busy.
-        let hopeless = why.cause() != Cause::Passing && !reached;
+        let hopeless = !why.is_passing() && !reached;
         if hopeless || options.retries.is_some_and(|retries| tries.failures() >= retries) {
             return Err(why);
         }

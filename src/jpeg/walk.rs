@@ -25,6 +25,7 @@ pub struct Walk {
     /// Offset, from the picture's start, of the next byte to look at.
     at: usize,
     header: Option<Header>,
+    segments: bool,
     scanned: bool,
     clean: bool,
     /// Whether the frame header is one for which the standard Huffman tables are meant.
@@ -96,6 +97,7 @@ impl Walk {
             state: State::Start,
             at: 0,
             header: None,
+            segments: false,
             scanned: false,
             clean: true,
             standard: false,
@@ -113,6 +115,11 @@ impl Walk {
     /// to search for a marker may have been led astray by a damaged length.
     pub fn is_clean(&self) -> bool {
         self.clean
+    }
+
+    /// Whether any segment followed the start of image so far. What has none is no more than a start.
+    pub fn has_segments(&self) -> bool {
+        self.segments
     }
 
     /// Where the Huffman tables are missing, once the walk has passed the first scan header: before it. Only pictures
@@ -190,6 +197,7 @@ impl Walk {
             self.fail(Damage::SegmentLength);
             return Some(());
         }
+        self.segments = true;
         if is_frame_header(code) {
             if self.scanned {
                 self.fail(Damage::FrameHeader);

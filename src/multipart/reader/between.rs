@@ -175,7 +175,7 @@ fn landmark(data: &[u8], searched: usize) -> Landmark {
 
 /// Bytes that can be what is left of a picture's start. Chosen: what stands before a thumbnail is longer; heartbeats,
 /// and what some boards send before each picture, are shorter.
-const MIN_PICTURE: usize = 16;
+pub(super) const MIN_PICTURE: usize = 16;
 
 /// RFC 2046 5.1.1: stands behind the last delimiter.
 const DASHES: &[u8] = b"--";

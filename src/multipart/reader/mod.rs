@@ -253,7 +253,7 @@ impl<S: Copy> Reader<S> {
     fn step(&mut self, stamp: S) -> Step {
         match self.place {
             Place::Between(_) => self.step_between(stamp),
-            Place::Picture(_) => self.step_picture(),
+            Place::Picture(_) => self.step_picture(stamp),
             Place::Skip(_) => self.step_skip(stamp),
         }
     }

@@ -4,12 +4,12 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::{Event, Frame, Lengths, Place, Reader, Skip, Start, Step};
+use super::{Event, Frame, Lengths, Place, Reader, Skip, Start, Step, between::MIN_PICTURE};
 use crate::{
     jpeg::{self, Damage, Header, Walk},
     multipart::{
         delimiter::Found,
-        head::{Head, MAX_DELIMITER},
+        head::{Head, Line, MAX_DELIMITER, begins_head},
     },
 };
 
@@ -74,14 +74,16 @@ impl<S: Copy> Picture<S> {
     }
 
     /// Begins anew behind so many bytes.
-    fn restart(&mut self, at: usize) {
+    fn restart(&mut self, at: usize, stamp: S) {
         self.walk = Walk::new();
         self.length = self.length.and_then(|length| length.checked_sub(at));
+        self.behind_junk |= at >= MIN_PICTURE;
+        self.stamp = stamp;
     }
 }
 
 impl<S: Copy> Reader<S> {
-    pub(super) fn step_picture(&mut self) -> Step {
+    pub(super) fn step_picture(&mut self, stamp: S) -> Step {
         let verdict = self.judge();
         let Place::Picture(picture) = &mut self.place else { return Step::Next };
         picture.settling = None;
@@ -94,7 +96,7 @@ impl<S: Copy> Reader<S> {
             Verdict::Whole(whole) => self.give_out(whole),
             Verdict::Damaged(damage, resume) => self.lose(damage, resume),
             Verdict::Restart(at) => {
-                picture.restart(at);
+                picture.restart(at, stamp);
                 self.buffer.consume(at);
             }
         }
@@ -268,11 +270,10 @@ impl<S: Copy> Reader<S> {
 
     /// The walk has found what no picture has, and that tells enough whatever its length says.
     fn judge_early_damage(&mut self, at: usize, damage: Damage) -> Option<Verdict> {
-        let Place::Picture(picture) = &mut self.place else { return None };
-        if damage == Damage::StartInside && at == jpeg::START.len() - 1 {
-            // A start that comes twice: nothing of a picture stands before the second.
+        if damage == Damage::StartInside && self.nothing_stands_before(at) {
             return Some(Verdict::Restart(at));
         }
+        let Place::Picture(picture) = &mut self.place else { return None };
         let length = picture.length.filter(|length| *length > at)?;
         if self.lengths != Lengths::Right || self.delimiter.find_in(&self.buffer.data()[..at]).is_some() {
             return None;
@@ -288,6 +289,24 @@ impl<S: Copy> Reader<S> {
         picture.searched = rest.len();
         let delimiter = at + searched + self.delimiter.find_in(&rest[searched..])?;
         Some(Verdict::Damaged(damage, Resume::At(delimiter)))
+    }
+
+    /// Whether the start of image at `at` is the first that is one in its part: a start that comes twice, or junk that
+    /// looks like one.
+    fn nothing_stands_before(&self, at: usize) -> bool {
+        let Place::Picture(picture) = &self.place else { return false };
+        if picture.walk.has_segments() {
+            return false;
+        }
+        if at == jpeg::START.len() - 1 {
+            return true;
+        }
+        let junk = &self.buffer.data()[..at];
+        let is_head = |line: &[u8]| matches!(Line::of(line), Line::Field(field) if begins_head(field));
+        picture.delimited
+            && !picture.walk.is_clean()
+            && self.delimiter.find_in(junk).is_none()
+            && !junk.split_inclusive(|byte| *byte == b'\n').any(is_head)
     }
 
     /// The walk has found what no picture has.

@@ -380,3 +380,15 @@ fn a_picture_cut_in_a_huffman_table_takes_no_other_with_it() {
         assert_eq!((whole, events.len()), (3, 4), "cut at {cut}");
     }
 }
+
+/// The thumbnail, in a segment that no marker begins, is no picture either.
+#[test]
+fn a_start_that_no_marker_follows_lets_no_thumbnail_out() {
+    let thumbnail = [&b"\xff\xd8\xff\0\0\x10 some kind of metadata "[..], PICTURE, &[7; 40]].concat();
+    let mut reader = reader();
+    for picture in [PICTURE, &thumbnail, PICTURE] {
+        reader.push(&[&part("", picture)[..], b"\r\n"].concat(), 0);
+    }
+    reader.finish(0);
+    let [Event::Frame(_), Event::Damaged(_), Event::Frame(_)] = events(&mut reader)[..] else { panic!() };
+}
