@@ -21,16 +21,19 @@ set xrange [90:1110]
 set xlabel "viewers"
 
 set title "CPU time per picture of 50 kB, times the floor's"
-set yrange [0:*]
+set logscale y
+set ytics (1, 2, 5, 10, 20, 50, 100)
+set yrange [0.9:100]
 plot for [i=1:words(servers)] of(word(servers, i), 4) using 1:4 lw 2 pt 7 ps 0.6 lc rgb word(colours, i) title word(servers, i)
 
+unset key
+unset logscale y
+set ytics autofreq
 set title "pictures delivered, % of 30 a second"
 set yrange [0:105]
-set key bottom left
 plot for [i=1:words(servers)] of(word(servers, i), 5) using 1:($5*100) lw 2 pt 7 ps 0.6 lc rgb word(colours, i) title word(servers, i)
 
 set title "age of a picture on arrival, 99th percentile, ms"
-set key top left
 set logscale y
 set yrange [*:*]
 plot for [i=1:words(servers)] of(word(servers, i), 7) using 1:7 lw 2 pt 7 ps 0.6 lc rgb word(colours, i) title word(servers, i)
@@ -42,10 +45,10 @@ set xrange [0.4:words(servers)+0.6]
 set xlabel ""
 set xtics ()
 set for [i=1:words(servers)] xtics add (word(servers, i) i)
-set xtics font ",10"
+set xtics font ",11" rotate by 15 right
+set offsets 0, 0, graph 0.1, 0
 set boxwidth 0.6
 set style fill solid
-unset key
 plot for [i=1:words(servers)] slow(word(servers, i)) using (i):($3/1000) with boxes lc rgb word(colours, i), \
      for [i=1:words(servers)] slow(word(servers, i)) using (i):($3/1000):(sprintf("%.1f", $3/1000)) with labels offset 0,0.6
 unset multiplot
