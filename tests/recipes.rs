@@ -35,6 +35,9 @@ mod common;
 /// on two busy cores.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Pictures that a film has at least, a third of those that its encoder was given.
+const ENCODED: u64 = 10;
+
 /// One test for each heading, with what its blocks have to do in their order.
 macro_rules! recipes {
     ($($test:ident: $heading:literal => [$($does:expr),+];)+) => {
@@ -76,9 +79,9 @@ recipes! {
     nobody_but_you: "Nobody but you" => [Refuses, Shows];
     only_while_watched: "Only while somebody watches" => [Serves];
     recording_to_matroska: "Recording to Matroska" => [Records("film.mkv", 5)];
-    recording_to_mp4: "Recording to MP4" => [Records("film.mp4", 5), Records("film.mov", 5)];
+    recording_to_mp4: "Recording to MP4" => [Encodes("film.mp4", "camera", "/served/pictures"), Records("film.mov", 5)];
     files_of_ten_minutes: "Files of ten minutes" => [Records("film-00.mkv", 5)];
-    recording_while_serving: "Recording while serving" => [Records("film.mkv", 2), Records("film.mp4", 2)];
+    recording_while_serving: "Recording while serving" => [Records("film.mkv", 2), Encodes("film.mp4", "127.0.0.1:8080", "/pictures")];
     hls: "HLS" => [Lists("segment00001.ts", "playlist.m3u8", 15)];
     rtsp: "RTSP" => [Reaches("recorded")];
     while_it_is_away: "Picture while the camera is away" => [Serves];
@@ -104,6 +107,8 @@ enum Does {
     Makes(&'static str, u64),
     /// The same, but Ctrl-C ends it.
     Records(&'static str, u64),
+    /// The same, but it writes late: the server at this address has given as many pictures, by this figure of `/status`.
+    Encodes(&'static str, &'static str, &'static str),
     /// It has written a piece; when Ctrl-C has ended it, ffmpeg finds as many pictures in the list of all pieces.
     Lists(&'static str, &'static str, u64),
     /// It prints this.
@@ -118,6 +123,9 @@ fn cook(heading: &str, all: &[Does]) {
     let (_, blocks) = book().into_iter().find(|(name, _)| name == heading).expect("docs/recipes.md has the heading");
     let mut kitchen = Kitchen::new();
     for (block, does) in blocks.iter().zip(all) {
+        if let Makes(file, _) | Records(file, _) | Encodes(file, ..) = does {
+            let _ = fs::remove_file(kitchen.folder.join(file));
+        }
         let mut run = kitchen.run(block);
         let deadline = Instant::now() + LIMIT;
         while !kitchen.is_done(does, &mut run) {
@@ -127,9 +135,12 @@ fn cook(heading: &str, all: &[Does]) {
             thread::sleep(Duration::from_millis(50));
         }
         run.end();
-        if let Records(file, frames) | Lists(_, file, frames) = does {
-            assert!(kitchen.frames(file) >= *frames, "{} in {file}: {block}\n{}", kitchen.frames(file), run.output());
-        }
+        let (file, frames) = match does {
+            Records(file, frames) | Lists(_, file, frames) => (file, *frames),
+            Encodes(file, ..) => (file, ENCODED),
+            _ => continue,
+        };
+        assert!(kitchen.frames(file) >= frames, "{} in {file}: {block}\n{}", kitchen.frames(file), run.output());
     }
 }
 
@@ -203,7 +214,7 @@ impl Kitchen {
         let file = fs::File::create(&output).expect("the folder is there");
         let inside = self.network.command("env");
         let mut command = self.device.command(inside.get_program().to_str().expect("a name in text"));
-        // Whoever starts the tests in the background has them ignore Ctrl-C.
+        // Whoever starts the tests in the background of a script has them ignore Ctrl-C.
         command.args(inside.get_args()).args(["--default-signal=INT", "--chdir"]).arg(&self.folder);
         command.args(["bash", "-c", &block]);
         command.stdin(Stdio::null()).stdout(file.try_clone().expect("a file")).stderr(file);
@@ -224,6 +235,11 @@ impl Kitchen {
             Records(file, _) | Lists(file, ..) => {
                 fs::metadata(self.folder.join(file)).is_ok_and(|file| file.len() > 2000)
             }
+            Encodes(_, server, figure) => {
+                let status = self.get(&format!("http://{server}/status"));
+                let status: Option<serde_json::Value> = serde_json::from_slice(&status).ok();
+                status.and_then(|status| status.pointer(figure)?.as_u64()) >= Some(3 * ENCODED)
+            }
             Says(text) => run.output().contains(text),
             Reaches(text) => self.rtsp.line() == *text,
         }
@@ -231,9 +247,13 @@ impl Kitchen {
 
     /// The picture at this address.
     fn fetch(&self, url: &str) -> Option<Vec<u8>> {
+        Some(self.get(url)).filter(|picture| picture.starts_with(b"\xff\xd8"))
+    }
+
+    /// What is at this address; nothing where that is an error.
+    fn get(&self, url: &str) -> Vec<u8> {
         let curl = self.network.command("curl").args(["--silent", "--fail", "--max-time", "5", url]).output();
-        let picture = curl.expect("curl is there").stdout;
-        picture.starts_with(b"\xff\xd8").then_some(picture)
+        curl.expect("curl is there").stdout
     }
 
     /// How many pictures ffmpeg finds in a file.
