@@ -14,7 +14,8 @@ use laws::{
     jpeg::{chunking_never_changes_the_walk, copies_are_complete_and_else_the_same},
     reader::{
         all_but_one_come_out, chunking_never_changes_the_events, damaged_anywhere, events,
-        every_frame_is_a_whole_picture, in_short, pauses_never_lose_a_picture, whole_pictures_come_out,
+        every_frame_is_a_whole_picture, in_short, pauses_let_whole_pictures_out_only, pauses_never_lose_a_picture,
+        whole_pictures_come_out,
     },
 };
 use proptest::{prelude::*, test_runner::RngSeed};
@@ -53,7 +54,14 @@ proptest! {
 
     #[test]
     fn any_stream_survives_pauses(stream in any_stream(), sizes in any_sizes()) {
-        pauses_never_lose_a_picture(&stream, &sizes);
+        pauses_let_whole_pictures_out_only(&stream, &sizes);
+    }
+
+    #[test]
+    fn pauses_anywhere_cost_no_picture(
+        row in prop::sample::select(rows::all().collect::<Vec<_>>()), sizes in any_sizes(),
+    ) {
+        pauses_never_lose_a_picture(&row.stream(&row.pictures(0, 9, 300)), &sizes);
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn bodies_without_end_cost_no_memory() {
     let camera = Launched::start("", FILES);
     let mut viewer = Watching::start(camera.address);
     let before = camera.memory();
+    let mut all = Vec::new();
     for head in ["Content-Length: 1000000000000\r\n", "Transfer-Encoding: chunked\r\n"] {
         for method in ["GET", "POST", "PUT"] {
             let mut stream = connect(camera.address);
@@ -84,10 +85,13 @@ fn bodies_without_end_cost_no_memory() {
             let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
             // 64 MB, if anybody wants them.
             let _ = (0..1000).try_for_each(|_| stream.write_all(&chunk));
+            all.push(stream);
+            viewer.see(2);
         }
     }
     viewer.see(30);
     assert!(camera.memory() < before + ALLOWANCE, "{before} bytes became {}", camera.memory());
+    drop(all);
     viewer.assert_kept_up();
 }
 

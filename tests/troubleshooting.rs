@@ -61,7 +61,7 @@ fn raw_pictures() {
 fn pieces_of_pictures() {
     let house = House::new();
     let film = house.folder.path("film.mjpeg");
-    house.sees("", &format!("videotestsrc num-buffers=9 ! jpegenc ! filesink location={film}"));
+    house.does(&format!("videotestsrc num-buffers=9 ! jpegenc ! filesink location={film}"));
     house.sees(
         "it is not a JPEG picture",
         "fakesrc num-buffers=3 sizetype=fixed filltype=zero ! image/jpeg ! mjpegserversink port=0",
@@ -70,7 +70,7 @@ fn pieces_of_pictures() {
         "cut short",
         &format!("filesrc location={film} blocksize=1000 num-buffers=1 ! image/jpeg ! mjpegserversink port=0"),
     );
-    house.sees("", &format!("filesrc location={film} blocksize=1000 ! jpegparse ! mjpegserversink port=0"));
+    house.does(&format!("filesrc location={film} blocksize=1000 ! jpegparse ! mjpegserversink port=0"));
 }
 
 /// The snapshot is what the encoder made, byte for byte, and black is no damage.
@@ -79,7 +79,7 @@ fn black_pictures() {
     let house = House::new();
     let (black, seen) = (house.folder.path("black.jpg"), house.folder.path("seen.jpg"));
     let encoder = "video/x-raw,width=320,height=240,framerate=15/1 ! jpegenc";
-    house.sees("", &format!("videotestsrc pattern=black num-buffers=1 ! {encoder} ! filesink location={black}"));
+    house.does(&format!("videotestsrc pattern=black num-buffers=1 ! {encoder} ! filesink location={black}"));
     let _server = house.play(&format!("videotestsrc is-live=true pattern=black ! {encoder} ! mjpegserversink"));
     house.wait_for_server();
     wait_until("a picture", || house.code("http://127.0.0.1:8080/health") == "200");
@@ -128,7 +128,7 @@ fn what_is_logged() {
             format!("{READER}?token=hush ! mjpegserversink port=8081 user-id=me user-pw=hush timeout=500000000");
         let relay = house.start(&variables, &relay);
         wait_until("the relay", || house.code("http://127.0.0.1:8081/health") == "200");
-        house.sees("", &format!("{} num-buffers=3 ! fakesink", READER.replace("8080", "8081")));
+        house.does(&format!("{} num-buffers=3 ! fakesink", READER.replace("8080", "8081")));
         assert_eq!(house.code("http://127.0.0.1:8081/stream?token=hush"), "401");
         let _slow = house.slow_viewer("http://me:hush@127.0.0.1:8081/stream");
         wait_until("the slow viewer has gone", || count("left: stalled, after") == 1);
@@ -234,15 +234,28 @@ impl House {
     /// Runs a pipeline to its end: it prints these words, which the text has too.
     #[track_caller]
     fn sees(&self, words: &str, pipeline: &str) {
+        let (_, printed) = self.run(pipeline);
+        assert!(printed.contains(words), "{pipeline} prints: {printed}");
+        assert!(TEXT.contains(words), "docs/troubleshooting.md does not have \"{words}\"");
+    }
+
+    /// Runs a pipeline to its end, with nothing to complain of.
+    #[track_caller]
+    fn does(&self, pipeline: &str) {
+        let (succeeds, printed) = self.run(pipeline);
+        let complains = printed.contains("ERROR") || printed.contains("WARNING");
+        assert!(succeeds && !complains, "{pipeline} prints: {printed}");
+    }
+
+    #[track_caller]
+    fn run(&self, pipeline: &str) -> (bool, String) {
         let mut command = self.network.command("timeout");
         // With -q it would say nothing of warnings.
         command.args(["30", "gst-launch-1.0"]).args(pipeline.split_whitespace());
         let output = plugin::give(&mut command).stdin(Stdio::null()).output().expect("nsenter is there");
-        let printed = [output.stdout, output.stderr].concat();
-        let printed = String::from_utf8_lossy(&printed);
-        assert!(printed.contains(words), "{pipeline} prints: {printed}");
-        assert!(TEXT.contains(words), "docs/troubleshooting.md does not have \"{words}\"");
+        let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert_ne!(output.status.code(), Some(124), "{pipeline} does not end: {printed}");
+        (output.status.success(), printed)
     }
 
     /// Runs a program until it has printed these words; whether it did before its end.

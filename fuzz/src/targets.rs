@@ -40,7 +40,7 @@ pub fn reader(input: &[u8]) {
     let stream = input.0;
     laws::reader::chunking_never_changes_the_events(stream, &sizes, limits);
     laws::reader::every_frame_is_a_whole_picture(stream, limits);
-    laws::reader::pauses_never_lose_a_picture(stream, &sizes);
+    laws::reader::pauses_let_whole_pictures_out_only(stream, &sizes);
 }
 
 /// Places and bytes that spoil the fourth of eight pictures in one of the framings.

@@ -171,8 +171,19 @@ impl Player {
                 return;
             }
         }
-        // Nobody is refused, nobody is served, and what was said last stays said.
-        while self.permits.recv().is_ok() {}
+        // Nobody is refused, nobody is served, each is counted, and what was said last stays said.
+        let mut waiting = vec![self.earlier.take()];
+        loop {
+            let (stream, _) = self.listener.accept().expect("a listener accepts");
+            self.set_current(stream.try_clone().ok());
+            if self.stopping.load(Ordering::SeqCst) {
+                return;
+            }
+            if let Some(head) = read_head(&stream) {
+                let _ = self.requests.send(Request { head, alone: false });
+            }
+            waiting.push(Some(stream));
+        }
     }
 
     /// Gives back the connection if it is still there. A client that has gone ends no test: what it should have got,

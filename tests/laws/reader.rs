@@ -48,18 +48,38 @@ pub fn every_frame_is_a_whole_picture(stream: &[u8], limits: Limits) {
     }
 }
 
-/// A pause may end a picture early, but never changes which pictures there are.
-pub fn pauses_never_lose_a_picture(stream: &[u8], sizes: &[usize]) {
+/// What comes out of a stream that pauses after each of these pieces.
+fn events_with_pauses(pieces: &[&[u8]]) -> Vec<Event<()>> {
     let mut reader = Reader::new(Limits::default());
-    let mut damaged = 0;
-    for piece in pieces(stream, sizes) {
+    let mut events = Vec::new();
+    for piece in pieces {
         reader.push(piece, ());
         reader.idle(());
-        assert!(!reader.is_settling());
-        damaged += std::iter::from_fn(|| reader.next()).filter(|event| matches!(event, Event::Damaged(_))).count();
+        assert!(!reader.is_settling(), "nothing waits beyond a pause");
+        events.extend(std::iter::from_fn(|| reader.next()));
     }
     reader.finish(());
-    assert!(damaged <= stream.len() / 2, "each damaged picture has two bytes at least");
+    events.extend(std::iter::from_fn(|| reader.next()));
+    events
+}
+
+/// Whatever comes out in pauses is a whole picture too, and each damaged one has two bytes at least.
+pub fn pauses_let_whole_pictures_out_only(stream: &[u8], sizes: &[usize]) {
+    let events = events_with_pauses(&pieces(stream, sizes));
+    let damaged = events.iter().filter(|event| matches!(event, Event::Damaged(_))).count();
+    assert!(damaged <= stream.len() / 2, "{damaged} damaged in {} bytes", stream.len());
+    for event in events {
+        if let Event::Frame(frame) = event {
+            assert_eq!(check(&frame.jpeg).map(|whole| whole.header()), Ok(frame.header));
+        }
+    }
+}
+
+/// Pauses wherever they fall cost no picture.
+pub fn pauses_never_lose_a_picture(stream: &Stream, sizes: &[usize]) {
+    let events = events_with_pauses(&pieces(&stream.bytes, sizes));
+    let places: Vec<_> = events.iter().filter_map(|event| stream.place(event)).collect();
+    assert_eq!(places, (0..stream.frames.len()).collect::<Vec<_>>(), "of {:?}", in_short(&events));
 }
 
 /// Damage costs at most the pictures that it hit: all others come out, in order.
