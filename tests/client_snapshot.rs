@@ -357,15 +357,20 @@ fn damaged_picture_costs_itself_alone() {
     assert_eq!(source.stat("damaged"), 1);
 }
 
-/// The request crosses the server's farewell: it is made again on a new connection, and nobody hears of it.
+/// The request crosses the server's farewell, or what it sent too much: it is made again on a new connection, and nobody
+/// hears of it.
 #[test]
 fn connection_that_the_server_gave_up_is_made_anew() {
     let picture = jpeg::picture(0);
     let answer =
         [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", picture.len()).as_bytes(), &picture].concat();
-    let server = ScriptServer::play([vec![send(&answer), Step::Reset], vec![send(&answer)]]);
-    let source = Source::new(&server.url()).lossless().set("poll-interval", POLL).play();
-    assert_same(&source.frame(), &picture, "the first picture");
-    assert_same(&source.frame(), &picture, "the second picture");
-    assert_eq!(source.stat("reconnects"), 0);
+    for farewell in ["", "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", "\0\0\0\0\0\0\0\0\0\0"] {
+        let last = if farewell.is_empty() { Step::Reset } else { Step::Close };
+        let server = ScriptServer::play([vec![send(&answer), Step::Wait, send(farewell), last], vec![send(&answer)]]);
+        let source = Source::new(&server.url()).lossless().set("poll-interval", POLL).play();
+        assert_same(&source.frame(), &picture, "the first picture");
+        server.allow();
+        assert_same(&source.frame(), &picture, "the second picture");
+        assert_eq!(source.stat("reconnects"), 0, "{farewell:?}");
+    }
 }

@@ -282,6 +282,25 @@ fn camera_that_is_not_there_yet_is_waited_for() {
     source.frame();
 }
 
+/// Seen from outside: what a server says that has no picture yet was an error, as a text instead of pictures is.
+#[test]
+fn answer_that_has_hardly_begun_is_asked_for_again() {
+    let stream = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n";
+    let picture = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n";
+    for begun in [
+        format!("{stream}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        format!("{picture}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        format!("{stream}Transfer-Encoding: chunked\r\n\r\n2\r\n\r\n\r\n0\r\n\r\n"),
+        format!("{stream}\r\n\r\n--fra"),
+        format!("{stream}\r\n \r\n"),
+        format!("{stream}\r\nContent-Type: image/jpeg\r\n"),
+    ] {
+        let server = ScriptServer::play([vec![send(&begun), Step::Close], vec![head(), part(&jpeg::picture(0))]]);
+        let source = Source::new(&server.url()).hasty().play();
+        assert_same(&source.frame(), &jpeg::picture(0), &begun);
+    }
+}
+
 /// Not where other tests start programs: those hold what is open here for a moment, the listening socket too.
 #[test]
 fn pictures_come_again_each_time_a_closed_port_is_open_again() {

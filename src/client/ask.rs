@@ -117,9 +117,13 @@ fn send(
         Ok(Answer { location: location.clone(), connection, head, body })
     };
     if let Some((_, connection)) = memory.kept.take().filter(|(kept, _)| kept.same_origin(location)) {
-        // The server may have closed it by now, which is no fault of anybody's.
+        // The server may have closed it by now, or say that it is about to, which is no fault of anybody's; nor is what
+        // it may have sent behind the last answer.
         match exchange(connection) {
-            Err(ClientError::Broken { .. } | ClientError::Closed | ClientError::NoAnswer { .. }) => {}
+            Ok(answer) if answer.head.status() == 408 => {}
+            Err(
+                ClientError::Broken { .. } | ClientError::Closed | ClientError::NoAnswer { .. } | ClientError::Head(_),
+            ) => {}
             answer => return answer,
         }
     }
@@ -246,7 +250,7 @@ impl Beginning {
 
 /// Whether bytes begin as a stream of pictures does: with a delimiter, the head of a part, or a picture; `None` while
 /// they are too few to tell.
-fn begins_as_stream(bytes: &[u8]) -> Option<bool> {
+pub(super) fn begins_as_stream(bytes: &[u8]) -> Option<bool> {
     let bytes = text_start(bytes);
     let begins = |known: &&[u8]| bytes.iter().zip(*known).all(|(a, b)| a.eq_ignore_ascii_case(b));
     let known = [b"--".as_slice(), b"content-", &jpeg::START].into_iter().find(begins);

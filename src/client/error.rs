@@ -167,7 +167,7 @@ pub enum ClientError {
         essence: String,
     },
     /// The body is no stream of pictures.
-    #[error("no picture in {searched} bytes of the answer")]
+    #[error("no picture in {searched} bytes of the answer; open the address in a browser to see what it is")]
     NoPicture {
         /// Bytes searched.
         searched: u64,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     ClientError, Framing, Options, Receiver,
-    ask::{Answer, Memory, ask},
+    ask::{Answer, Memory, ask, begins_as_stream},
     coding::Coding,
     connection::{Connection, Read},
     patience::Patience,
@@ -30,7 +30,7 @@ pub(super) struct Ended {
 
 /// The body of an answer, on its way into the reader.
 struct Body<'a, R: Receiver> {
-    /// None once the body has turned out to come as it is.
+    /// None once the body has begun, and turned out to come as it is.
     coding: Option<Coding>,
     kind: Kind,
     /// Bytes that the answer says it has, and those that came.
@@ -56,8 +56,8 @@ struct Pictures<'a, R: Receiver> {
     frames: u64,
     /// Length of the last one.
     last_len: u64,
-    /// Whether the body begins with one, blanks aside, once it has begun.
-    bare: Option<bool>,
+    /// What the body begins with, blanks aside.
+    beginning: Vec<u8>,
     /// One was lost at least.
     damaged: bool,
     /// One was too long since the last whole one.
@@ -135,7 +135,7 @@ impl<'a, R: Receiver> Body<'a, R> {
                 patience: Patience::new(options.patience, most_bytes, Instant::now()),
                 frames: 0,
                 last_len: 0,
-                bare: None,
+                beginning: Vec::new(),
                 damaged: false,
                 too_large: false,
                 is_chunked,
@@ -213,7 +213,7 @@ impl<'a, R: Receiver> Body<'a, R> {
                 true
             }
         };
-        if coding.as_ref().is_some_and(Coding::is_needless) {
+        if coding.as_ref().is_some_and(Coding::is_needless) && pictures.beginning.len() == BEGINNING {
             *coding = None;
         }
         if goes_on { self.check() } else { Err(ClientError::Closed) }
@@ -255,9 +255,10 @@ impl<'a, R: Receiver> Body<'a, R> {
 
     /// Whether nothing has shown so far that there are more pictures than one.
     fn may_be_single(&self) -> bool {
-        let Pictures { reader, frames, bare, .. } = &self.pictures;
+        let Pictures { reader, frames, beginning, .. } = &self.pictures;
         // The head of its first part shows that it is one of parts, though a delimiter may be missing.
-        let is_parts = self.kind == Kind::Multipart && *bare != Some(true);
+        let is_bare = !beginning.is_empty() && beginning.iter().zip(&jpeg::START).all(|(byte, start)| byte == start);
+        let is_parts = self.kind == Kind::Multipart && !is_bare;
         let is_more = *frames > 1 || *frames == 1 && reader.is_in_picture();
         !is_parts && !is_more && reader.delimiter().is_none()
     }
@@ -271,8 +272,10 @@ impl<'a, R: Receiver> Body<'a, R> {
 impl<R: Receiver> Pictures<'_, R> {
     /// Why there is no picture in a body of so many bytes that ended for this, if that is so.
     fn reason(&self, why: ClientError, searched: u64, head: &ResponseHead, limit: usize) -> ClientError {
-        let none = self.frames == 0 && searched > 0;
-        let nothing = none && !self.damaged && self.reader.delimiter().is_none();
+        // A camera that has no picture yet may send blanks, or what its first part begins with.
+        let none = self.frames == 0 && !self.beginning.is_empty();
+        let begins = begins_as_stream(&self.beginning);
+        let nothing = none && !self.damaged && self.reader.delimiter().is_none() && begins == Some(false);
         match (why, Coding::unknown(head)) {
             (ClientError::NoPicture { .. }, Some(coding)) if none => ClientError::UnknownCoding { searched, coding },
             (ClientError::Closed, Some(coding)) if nothing => ClientError::UnknownCoding { searched, coding },
@@ -288,10 +291,8 @@ impl<R: Receiver> Pictures<'_, R> {
         if self.patience.check(Instant::now()).is_err() {
             return;
         }
-        let begun = bytes.trim_ascii_start();
-        if !begun.is_empty() {
-            self.bare.get_or_insert_with(|| begun.iter().zip(&jpeg::START).all(|(byte, start)| byte == start));
-        }
+        let begun = if self.beginning.is_empty() { bytes.trim_ascii_start() } else { bytes };
+        self.beginning.extend(begun.iter().take(BEGINNING - self.beginning.len()));
         self.patience.count(bytes.len());
         self.reader.push(bytes, self.receiver.stamp());
         self.hand_on();
@@ -348,6 +349,10 @@ impl<R: Receiver> Pictures<'_, R> {
 pub(super) fn limit(timeout: Duration) -> Option<Duration> {
     (!timeout.is_zero()).then_some(timeout)
 }
+
+/// Bytes of the body that are remembered, from its first that is not blank. Chosen: what shows that a stream begins is
+/// shorter.
+const BEGINNING: usize = 16;
 
 /// Bytes of one read of a chunked or compressed body.
 const CODED_SPACE: usize = 32 * 1024;

@@ -117,7 +117,7 @@ impl Walk {
         self.clean
     }
 
-    /// Whether any segment followed the start of image so far. What has none is no more than a start.
+    /// Whether the walk has passed any segment behind the start of image. What has none is no more than a start.
     pub fn has_segments(&self) -> bool {
         self.segments
     }
@@ -197,7 +197,6 @@ impl Walk {
             self.fail(Damage::SegmentLength);
             return Some(());
         }
-        self.segments = true;
         if is_frame_header(code) {
             if self.scanned {
                 self.fail(Damage::FrameHeader);
@@ -231,6 +230,7 @@ impl Walk {
         } else if self.scanned || code == HUFFMAN_TABLES {
             return self.table(picture, code, len);
         }
+        self.segments = true;
         self.at += 2 + len;
         Some(())
     }
@@ -250,6 +250,7 @@ impl Walk {
         }
         picture.get(..searched)?;
         self.tables |= code == HUFFMAN_TABLES;
+        self.segments = true;
         self.at = end;
         Some(())
     }

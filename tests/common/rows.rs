@@ -170,6 +170,9 @@ pub const QUIRKS: &[Row] = &[
     Row::new("trash before the picture", b"--frame\r\nContent-Length: {len+8}\r\n\r\n\xff\xff\0trash", b"\r\n"),
     Row::new("trash with a start of image", b"--frame\r\n\r\n\x01\xff\xd8\xff\0xyz", b"\r\n"),
     Row::new("long trash with one", b"--frame\r\nContent-Length: {len+24}\r\n\r\n\xff\xd8\xff\xd0 long trash with one", b"\r\n"),
+    Row::new("trash that begins and ends a picture", b"--frame\r\n\r\n\xff\xd8\xff\xd9", b"\r\n"),
+    Row::new("trash with the start of a scan", b"--frame\r\n\r\n\x01\xff\xd8\xff\xda\0\x08\x01", b"\r\n"),
+    Row::new("trash that starts twice", b"--frame\r\nContent-Length: {len+12}\r\n\r\n\xff\xd8\xff\xff\xd8\xff\0 two ", b"\r\n"),
     Row::new("trash that the length leaves out", b"--frame\r\nContent-Length: {len}\r\n\r\ntra:\nsh", b"\r\n"),
     Row::new("preamble", b"--frame\r\nContent-Type: image/jpeg\r\n\r\n", b"\r\n")
         .opening(b"This is a multipart message.\r\nIgnore: it\r\n\r\n\xff\xd8\r\n"),

@@ -4,35 +4,37 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::{Event, Frame, Lengths, Place, Reader, Skip, Start, Step, between::MIN_PICTURE};
+use super::{Event, Frame, Lengths, Place, Reader, Skip, Start, Step, between::MIN_PICTURE, damaged::cut_short};
 use crate::{
     jpeg::{self, Damage, Header, Walk},
     multipart::{
         delimiter::Found,
-        head::{Head, Line, MAX_DELIMITER, begins_head},
+        head::{Head, MAX_DELIMITER},
     },
 };
 
 #[derive(Debug)]
 pub(super) struct Picture<S> {
-    head: Head,
+    pub(super) head: Head,
     /// Declared length, counted from the start of the picture. Taken away once it has proved wrong.
-    length: Option<usize>,
+    pub(super) length: Option<usize>,
     /// A delimiter came before it, so one is to be expected after it.
-    delimited: bool,
+    pub(super) delimited: bool,
     /// It does not stand at the beginning of its part, nor nearly.
     behind_junk: bool,
-    walk: Walk,
-    /// How far the bytes that its length announces behind where the walk has stopped were searched for a delimiter.
-    searched: usize,
+    pub(super) walk: Walk,
+    /// How far the bytes behind where the walk has stopped were searched for what ends the part.
+    pub(super) searched: usize,
     stamp: S,
     /// The picture is whole; only what follows may still change its length.
     settling: Option<Whole>,
+    /// Where the delimiter stands before what the walk has failed at, once that was looked for.
+    pub(super) delimiter_before: Option<Option<usize>>,
 }
 
 /// A whole picture.
 #[derive(Clone, Copy, Debug)]
-struct Whole {
+pub(super) struct Whole {
     len: usize,
     header: Header,
     /// What this picture's length proves of the stream's lengths.
@@ -40,7 +42,7 @@ struct Whole {
 }
 
 /// What the bytes so far say of a picture.
-enum Verdict {
+pub(super) enum Verdict {
     More,
     /// Whole as it is should nothing more come; the next bytes may prove another length.
     Settling(Whole),
@@ -51,7 +53,7 @@ enum Verdict {
     Restart(usize),
 }
 
-enum Resume {
+pub(super) enum Resume {
     /// Something begins here: a delimiter, a head, or another picture.
     At(usize),
     /// Nothing begins before this offset. If a delimiter is to be expected, all up to it is the rest of this picture.
@@ -61,7 +63,17 @@ enum Resume {
 impl<S: Copy> Picture<S> {
     pub(super) fn new(start: Start, length: Option<usize>, stamp: S) -> Self {
         let Start { head, delimited, behind_junk, .. } = start;
-        Self { head, length, delimited, behind_junk, walk: Walk::new(), searched: 0, stamp, settling: None }
+        Self {
+            head,
+            length,
+            delimited,
+            behind_junk,
+            walk: Walk::new(),
+            searched: 0,
+            stamp,
+            settling: None,
+            delimiter_before: None,
+        }
     }
 
     pub(super) fn is_settling(&self) -> bool {
@@ -76,6 +88,8 @@ impl<S: Copy> Picture<S> {
     /// Begins anew behind so many bytes.
     fn restart(&mut self, at: usize, stamp: S) {
         self.walk = Walk::new();
+        self.searched = 0;
+        self.delimiter_before = None;
         self.length = self.length.and_then(|length| length.checked_sub(at));
         self.behind_junk |= at >= MIN_PICTURE;
         self.stamp = stamp;
@@ -134,14 +148,15 @@ impl<S: Copy> Reader<S> {
         {
             return verdict;
         }
-        let (Place::Picture(picture), data) = (&self.place, self.buffer.data()) else { return Verdict::More };
+        let Place::Picture(picture) = &self.place else { return Verdict::More };
         if let Some(length) = picture.length
-            && let Some(after) = data.get(length..)
+            && self.buffer.data().len() >= length
             && self.outlives(step, length)
         {
             // The walk found no end where the head puts it: either the length is wrong, or the picture is.
+            let (part, after) = self.buffer.data().split_at(length);
             match self.delimiter.or_picture_follows(after) {
-                Found::Yes => return cut_short(&data[..length]),
+                Found::Yes => return cut_short(part),
                 Found::Unknown => return Verdict::More,
                 Found::No => {
                     self.distrust_length();
@@ -160,18 +175,17 @@ impl<S: Copy> Reader<S> {
     }
 
     /// Whether the walk's answer leaves open that the picture ends at its declared length.
-    fn outlives(&self, step: jpeg::Step, length: usize) -> bool {
+    fn outlives(&mut self, step: jpeg::Step, length: usize) -> bool {
         match step {
             jpeg::Step::More => true,
             jpeg::Step::End(end) => end > length,
             jpeg::Step::Damaged(at, _) => {
-                at >= length
-                    || self.lengths == Lengths::Right && self.delimiter.find_in(&self.buffer.data()[..at]).is_none()
+                at >= length || self.lengths == Lengths::Right && self.delimiter_before(at).is_none()
             }
         }
     }
 
-    fn distrust_length(&mut self) {
+    pub(super) fn distrust_length(&mut self) {
         self.lengths = Lengths::Wrong;
         if let Place::Picture(picture) = &mut self.place {
             picture.length = None;
@@ -190,7 +204,7 @@ impl<S: Copy> Reader<S> {
         }
         if picture.behind_junk && self.tidy {
             // Where pictures begin their parts otherwise, this may be the thumbnail of one whose start is missing.
-            return match self.delimiter.follows(&self.buffer.data()[end..]) {
+            return match self.part_ends_soon(&self.buffer.data()[end..]) {
                 Found::Yes => Verdict::Whole(whole(end, self.lengths)),
                 Found::Unknown => Verdict::Settling(whole(end, self.lengths)),
                 Found::No => Verdict::Damaged(Damage::NotJpeg, Resume::After(2)),
@@ -206,6 +220,20 @@ impl<S: Copy> Reader<S> {
                 self.judge_padding(whole(end, Lengths::Wrong), whole(length, Lengths::Right))
             }
             _ => Verdict::Whole(whole(end, self.lengths)),
+        }
+    }
+
+    /// Whether the part ends where `after` begins, or nearly.
+    fn part_ends_soon(&self, after: &[u8]) -> Found {
+        let follows = self.delimiter.follows(after);
+        if follows != Found::No || self.delimiter.text().is_none() {
+            return follows;
+        }
+        let near = &after[..after.len().min(SLACK + MAX_DELIMITER)];
+        match self.delimiter.find_in(near) {
+            Some(at) if at <= SLACK => Found::Yes,
+            None if near.len() < SLACK + MAX_DELIMITER => Found::Unknown,
+            _ => Found::No,
         }
     }
 
@@ -237,103 +265,6 @@ impl<S: Copy> Reader<S> {
             Found::No => Verdict::Whole(short),
             Found::Unknown => Verdict::Settling(if is_line_end { short } else { padded }),
         }
-    }
-
-    /// The walk had to search for markers before it found an end: whether damage led it into another picture.
-    fn strayed(&self, end: usize) -> Option<Verdict> {
-        let Place::Picture(picture) = &self.place else { return None };
-        let data = &self.buffer.data()[..end];
-        let resume = match (self.delimiter.find_in(data), self.picture_inside(data)) {
-            (Some(at), _) => Resume::At(at),
-            // No delimiter came before it: a thumbnail.
-            (None, Some(_)) if picture.delimited => Resume::After(2),
-            (None, Some(at)) => Resume::At(at),
-            (None, None) => return None,
-        };
-        Some(Verdict::Damaged(Damage::StartInside, resume))
-    }
-
-    /// Where a whole picture begins in `data` that ends with it, or that goes on as a stream does after a picture:
-    /// after thumbnails it does not.
-    fn picture_inside(&self, data: &[u8]) -> Option<usize> {
-        let starts = memmem::find_iter(data, &jpeg::START).skip_while(|at| *at == 0).take(MAX_RETRIES);
-        starts.into_iter().find(|start| {
-            let mut walk = Walk::new();
-            match walk.step(data, *start) {
-                jpeg::Step::End(len) if walk.is_clean() => {
-                    self.delimiter.or_picture_follows(&data[start + len..]) != Found::No
-                }
-                _ => false,
-            }
-        })
-    }
-
-    /// The walk has found what no picture has, and that tells enough whatever its length says.
-    fn judge_early_damage(&mut self, at: usize, damage: Damage) -> Option<Verdict> {
-        if damage == Damage::StartInside && self.nothing_stands_before(at) {
-            return Some(Verdict::Restart(at));
-        }
-        let Place::Picture(picture) = &mut self.place else { return None };
-        let length = picture.length.filter(|length| *length > at)?;
-        if self.lengths != Lengths::Right || self.delimiter.find_in(&self.buffer.data()[..at]).is_some() {
-            return None;
-        }
-        if length - at > 2 * self.last_len + LONGER {
-            // Waiting for its end would hold up those that follow, if it is the length that is damaged.
-            self.distrust_length();
-            return None;
-        }
-        let data = self.buffer.data();
-        let rest = &data[at..data.len().min(length)];
-        let searched = picture.searched.saturating_sub(MAX_DELIMITER);
-        picture.searched = rest.len();
-        let delimiter = at + searched + self.delimiter.find_in(&rest[searched..])?;
-        Some(Verdict::Damaged(damage, Resume::At(delimiter)))
-    }
-
-    /// Whether the start of image at `at` is the first that is one in its part: a start that comes twice, or junk that
-    /// looks like one.
-    fn nothing_stands_before(&self, at: usize) -> bool {
-        let Place::Picture(picture) = &self.place else { return false };
-        if picture.walk.has_segments() {
-            return false;
-        }
-        if at == jpeg::START.len() - 1 {
-            return true;
-        }
-        let junk = &self.buffer.data()[..at];
-        let is_head = |line: &[u8]| matches!(Line::of(line), Line::Field(field) if begins_head(field));
-        picture.delimited
-            && !picture.walk.is_clean()
-            && self.delimiter.find_in(junk).is_none()
-            && !junk.split_inclusive(|byte| *byte == b'\n').any(is_head)
-    }
-
-    /// The walk has found what no picture has.
-    fn judge_damage(&self, at: usize, damage: Damage) -> Verdict {
-        let Place::Picture(picture) = &self.place else { return Verdict::More };
-        if self.delimiter.find_in(&self.buffer.data()[..at]).is_none() {
-            if picture.length.is_some() && self.lengths == Lengths::Right {
-                // The lengths were right so far: see what stands where this one ends.
-                return Verdict::More;
-            }
-            if damage == Damage::StartInside && picture.walk.is_clean() {
-                // It does not stand in a segment, as thumbnails do: this is the next picture.
-                return Verdict::Damaged(damage, Resume::At(at));
-            }
-        }
-        self.damaged(damage, at)
-    }
-
-    /// The verdict on a picture that shows damage at `at`.
-    fn damaged(&self, damage: Damage, at: usize) -> Verdict {
-        let data = self.buffer.data();
-        let resume = match self.delimiter.find_in(&data[..at]) {
-            Some(delimiter) => Resume::At(delimiter),
-            None if damage != Damage::TooLarge && self.damaged_in_a_row < MAX_RETRIES => Resume::After(2),
-            None => Resume::After(at.max(2)),
-        };
-        Verdict::Damaged(damage, resume)
     }
 
     fn give_out(&mut self, whole: Whole) {
@@ -373,17 +304,6 @@ fn is_plain(padding: &[u8]) -> bool {
     memmem::find(padding, b"\n--").is_none() && memmem::find(padding, &jpeg::START).is_none()
 }
 
-/// The verdict on a picture whose part ended before the walk did.
-fn cut_short(part: &[u8]) -> Verdict {
-    let damage = jpeg::check(part).err().unwrap_or(Damage::Truncated);
-    Verdict::Damaged(damage, Resume::At(part.len()))
-}
-
-/// Bytes by which the rest of a damaged picture may be longer than two whole ones, where the lengths were right so far.
-/// Chosen: pictures grow by as much when the light goes on.
-const LONGER: usize = 64 * 1024;
-
-/// Damaged pictures in a row after which the search for the next goes on behind the damage, not behind the start, and
-/// starts tried inside one picture: a hostile stream of nested starts would otherwise make the walk go over the same
-/// bytes again and again.
-const MAX_RETRIES: usize = 16;
+/// Bytes that may stand behind a picture and be neither its own nor a line end. Chosen: some cameras add one or a few; what
+/// follows a thumbnail is longer.
+const SLACK: usize = 16;

@@ -22,17 +22,26 @@ pub(super) struct Skip {
     declared: bool,
     /// The current line's beginning is gone.
     overlong: bool,
-    /// The line before looked like a delimiter, but not like the one that the stream used so far.
-    renamed: bool,
+    renamed: Renamed,
+}
+
+/// Whether a line looked like a delimiter, but not like the one that the stream used so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renamed {
+    No,
+    /// It did, and what follows may be its head.
+    Head,
+    /// So it did, and its head is over: a picture would begin here.
+    Body,
 }
 
 impl Skip {
     pub(super) fn foreign(head: Head) -> Self {
-        Self { left: head.length(), declared: true, head: Some(head), overlong: false, renamed: false }
+        Self { left: head.length(), declared: true, head: Some(head), overlong: false, renamed: Renamed::No }
     }
 
     pub(super) fn lost() -> Self {
-        Self { left: Some(MAX_LOST), declared: false, head: None, overlong: false, renamed: false }
+        Self { left: Some(MAX_LOST), declared: false, head: None, overlong: false, renamed: Renamed::No }
     }
 }
 
@@ -47,6 +56,17 @@ impl<S: Copy> Reader<S> {
         }
         let left = skip.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let data = self.buffer.data();
+        if skip.renamed == Renamed::Body {
+            let start = &data[..data.len().min(jpeg::START.len())];
+            if start == jpeg::START {
+                self.enter_between(0);
+                return Step::Next;
+            }
+            if jpeg::START.starts_with(start) {
+                return Step::NeedsBytes;
+            }
+            skip.renamed = Renamed::No;
+        }
         let line = &data[..data.len().min(left).min(MAX_LINE)];
         let (line, count) = match memchr(b'\n', line) {
             Some(at) => (&line[..=at], at + 1),
@@ -63,11 +83,14 @@ impl<S: Copy> Reader<S> {
         let whole = !skip.overlong && line.ends_with(b"\n");
         skip.overlong = !line.ends_with(b"\n");
         match Line::of(line) {
-            Line::Field(field) if whole && skip.renamed && begins_head(field) => {
+            Line::Field(field) if whole && skip.renamed == Renamed::Head && begins_head(field) => {
                 self.enter_between(0);
                 return Step::Next;
             }
-            line => skip.renamed = whole && matches!(line, Line::Delimiter(..)),
+            Line::Delimiter(..) if whole => skip.renamed = Renamed::Head,
+            Line::Field(_) if whole && skip.renamed == Renamed::Head => {}
+            Line::Blank if whole && skip.renamed == Renamed::Head => skip.renamed = Renamed::Body,
+            _ => skip.renamed = Renamed::No,
         }
         skip.left = skip.left.map(|left| left.saturating_sub(count as u64));
         self.buffer.consume(count);
