@@ -74,27 +74,6 @@ fn every_item_is_taken_or_counted_as_skipped_and_the_last_one_is_taken() {
     });
 }
 
-/// As the server has it: readers are woken by a thread of their own, after others may have come.
-#[test]
-fn whoever_wakes_the_readers_the_last_item_is_taken() {
-    model(|| {
-        let fanout = Fanout::new();
-        let mut reader = fanout.subscribe();
-        let reading = thread::spawn(move || {
-            let mut last = 0;
-            while let Next::Item { item, .. } = block_on(poll_fn(|cx| reader.poll_next(cx))) {
-                last = item;
-            }
-            last
-        });
-        let waiting = fanout.publish(1);
-        let waking = thread::spawn(move || drop(waiting));
-        fanout.end();
-        assert_eq!(reading.join().expect("the reader ends"), 1);
-        waking.join().expect("it wakes");
-    });
-}
-
 #[test]
 fn closing_wakes_a_reader_that_waits() {
     model(|| {

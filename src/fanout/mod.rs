@@ -61,14 +61,6 @@ pub enum Repeat {
     KeepAlive,
 }
 
-/// Readers that wait for what was published. They are woken when this is dropped, wherever that is.
-#[derive(Debug)]
-pub struct Waiting<T> {
-    readers: Vec<Waker>,
-    /// The item before: freeing a picture takes time that no reader should wait for.
-    _before: Option<T>,
-}
-
 /// How a wait for the readers ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -136,16 +128,18 @@ impl<T: Clone> Fanout<T> {
         Self(Arc::new(Shared { state: Mutex::new(state), left: Condvar::new() }))
     }
 
-    /// Makes `item` the newest one; dropping the answer wakes the readers that wait. Publishing after [`end`](Self::end)
-    /// goes on with new readers.
-    pub fn publish(&self, item: T) -> Waiting<T> {
+    /// Makes `item` the newest one and wakes the readers that wait. Publishing after [`end`](Self::end) goes on with
+    /// new readers.
+    pub fn publish(&self, item: T) {
         let mut state = self.0.lock();
-        let _before = state.newest.replace(item);
+        let before = state.newest.replace(item);
         state.number += 1;
         if state.phase == Phase::Ended {
             state.phase = Phase::Open;
         }
-        Waiting { readers: state.take_waiting(), _before }
+        wake(state);
+        // Freeing a picture takes time that no reader should wait for, so it happens after the lock is given back.
+        drop(before);
     }
 
     /// Gives the newest item once more to each reader that has had it.
@@ -263,28 +257,11 @@ impl<T: Clone> Reader<T> {
 }
 
 impl<T> State<T> {
-    fn take_waiting(&mut self) -> Vec<Waker> {
-        self.readers.iter_mut().filter_map(|(_, place)| place.take()).collect()
-    }
-
     fn wake_later(&mut self, key: usize, cx: &Context<'_>) {
         match &mut self.readers[key] {
             Some(waker) => waker.clone_from(cx.waker()),
             place => *place = Some(cx.waker().clone()),
         }
-    }
-}
-
-impl<T> Waiting<T> {
-    /// How many they are.
-    pub fn count(&self) -> usize {
-        self.readers.len()
-    }
-}
-
-impl<T> Drop for Waiting<T> {
-    fn drop(&mut self) {
-        self.readers.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -303,7 +280,7 @@ impl<T> Shared<T> {
 
 /// Wakes the readers that wait, after the lock is given back.
 fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
-    let wakers = state.take_waiting();
+    let wakers: Vec<Waker> = state.readers.iter_mut().filter_map(|(_, place)| place.take()).collect();
     drop(state);
     wakers.into_iter().for_each(Waker::wake);
 }

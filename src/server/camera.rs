@@ -14,7 +14,6 @@ use crate::{
     fanout::{Fanout, Repeat, Wait},
     jpeg::Header,
     multipart::{Boundary, Extra, Part},
-    runtime,
     sync::lock,
 };
 
@@ -119,13 +118,7 @@ impl Camera {
             forget(&mut recent, now);
         }
         *lock(&self.idle) = Idle { sent: Some(now), settled: false };
-        let waiting = self.fanout.publish(Arc::new(Picture { part, header, published: now }));
-        // The runtime wakes its tasks for less than this thread, and none of them interrupts the others' waking.
-        if waiting.count() > 1
-            && let Ok(runtime) = runtime::handle()
-        {
-            runtime.spawn(async move { drop(waiting) });
-        }
+        self.fanout.publish(Arc::new(Picture { part, header, published: now }));
     }
 
     /// Gives the newest picture out once more where that is due: once when the next one is late, and each time that
