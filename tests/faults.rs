@@ -43,8 +43,7 @@ fn pictures_are_fresh_again_two_seconds_after_a_link_is_back() {
         wire.set_link(end, "down");
         let start = Instant::now();
         thread::sleep(down);
-        let last = viewer.pictures_so_far().last().map_or(Duration::ZERO, |seen| seen.at - start);
-        assert!(last < BACK, "a picture came {last:?} after the link went down");
+        viewer.expect_none_since(start);
         wire.set_link(end, "up");
         let back = viewer.fresh_after(Instant::now());
         println!("link of host {end} down for {down:?}: fresh pictures {back:?} after its return");
@@ -60,7 +59,9 @@ fn pictures_are_fresh_again_two_seconds_after_a_frozen_server_goes_on() {
     let mut viewer = wire.viewer(CAMERA);
     viewer.expect_fresh();
     signal(&camera, "STOP");
+    let start = Instant::now();
     thread::sleep(Duration::from_secs(5));
+    viewer.expect_none_since(start);
     signal(&camera, "CONT");
     let back = viewer.fresh_after(Instant::now());
     println!("server frozen for 5 s: fresh pictures {back:?} after it went on");
@@ -78,6 +79,7 @@ fn a_frozen_viewer_holds_up_nobody_and_sees_the_newest_picture_when_it_goes_on()
     let start = Instant::now();
     let gap = other.longest_gap(75);
     let lasted = start.elapsed();
+    frozen.expect_none_since(start);
     signal(&frozen, "CONT");
     let back = frozen.fresh_after(Instant::now());
     println!("viewer frozen for {lasted:?}: fresh {back:?} after it went on, the other's longest gap {gap:?}");
@@ -98,40 +100,44 @@ fn over_a_narrow_link_pictures_are_few_but_not_old() {
         (0..3).for_each(|_| drop(there.picture()));
         there.pictures_so_far();
         here.pictures_so_far();
+        let start = Instant::now();
         let ages = there.ages(count);
+        let (rate_here, gap) = here.rate_and_gap_since(start);
         // The picture, the one before it, and as much again, twice, of what is lost in the full queue and sent again (seen:
         // three such shares on a machine with ten times the work it can do). With a queue of pictures the age would be
         // eight of them in the middle. The oldest tells of the machine's other work too.
         let bound = 4.0 * (bytes + 16 * 1024) as f64 * 8.0 / bits * 1000.0 + NORMAL;
-        let gap = here.longest_gap(10);
-        let rate_here = rate_of(&wire);
         println!(
             "{rate}, pictures of {bytes} bytes: median {:.0} ms, oldest {:.0} ms old (bound {bound:.0}); \
-             without it the longest gap {gap:?}, {rate_here} pictures a second",
+             without it {rate_here:.1} pictures a second, the longest gap {gap:?}",
             ages[count / 2],
             ages[count - 1]
         );
         assert!(ages[count / 2] < bound, "{ages:?}");
-        assert!(gap < BACK && rate_here > 10.0, "{gap:?}, {rate_here}");
+        assert!(gap < BACK && rate_here > 15.0, "{gap:?}, {rate_here}");
     }
 }
 
 #[test]
 fn where_packets_are_lost_pictures_stay_fresh() {
     let wire = Wire::new();
-    let _camera = wire.camera(CAMERA, "ball", 15);
+    let _camera = wire.camera(CAMERA, "ball", 30);
+    wire.split_packets(CAMERA);
     let mut viewer = wire.viewer(CAMERA);
     viewer.expect_fresh();
     for percent in [1, 5] {
         wire.lose(percent);
         viewer.pictures_so_far();
-        let ages = viewer.ages(75);
+        let ages = viewer.ages(150);
         let gap = viewer.longest_gap(15);
+        let lost = wire.lost();
         println!(
-            "{percent} packets of 100 lost: median {:.0} ms, oldest {:.0} ms old, longest gap {gap:?}",
-            ages[37], ages[74]
+            "{percent} packets of 100 lost, {lost} in all: median {:.0} ms, oldest {:.0} ms old, longest gap {gap:?}",
+            ages[75], ages[149]
         );
-        assert!(ages[37] < NORMAL && gap < BACK, "{ages:?}, {gap:?}");
+        // Of some thousand packets: one run in twenty thousand would lose none.
+        assert!(lost > 0);
+        assert!(ages[75] < NORMAL && gap < BACK, "{ages:?}, {gap:?}");
     }
     wire.lose(0);
     let back = viewer.fresh_after(Instant::now());
@@ -200,15 +206,30 @@ impl Wire {
         self.host(number).run("tc", &[&["qdisc", "replace", "dev", "eth0", "root", "tbf"], &limit[..]].concat());
     }
 
+    /// What leaves the host from now on are packets such as a real wire has: between namespaces a whole picture is one.
+    #[track_caller]
+    fn split_packets(&self, number: u8) {
+        self.host(number).run("ip", &["link", "set", "eth0", "gso_max_segs", "1"]);
+    }
+
     /// So many packets of a hundred that come to the viewer's host are lost from now on, at random.
     #[track_caller]
     fn lose(&self, percent: u8) {
         let rules = format!(
             "add table ip loss; flush table ip loss
              add chain ip loss input {{ type filter hook input priority 0; }}
-             add rule ip loss input numgen random mod 100 < {percent} drop"
+             add rule ip loss input numgen random mod 100 < {percent} counter drop"
         );
         self.host(VIEWER).run("nft", &[&rules]);
+    }
+
+    /// How many have been lost since.
+    #[track_caller]
+    fn lost(&self) -> u64 {
+        let rules = self.host(VIEWER).command("nft").args(["list", "table", "ip", "loss"]).output();
+        let rules = String::from_utf8(rules.expect("nft is there").stdout).expect("text");
+        let count = rules.split_once("counter packets ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+        count.unwrap_or_else(|| panic!("no counter: {rules}"))
     }
 
     #[track_caller]
@@ -273,14 +294,6 @@ impl Names {
     }
 }
 
-/// What the camera says of its own pictures a second.
-#[track_caller]
-fn rate_of(wire: &Wire) -> f64 {
-    let status = wire.curl(CAMERA, "/status").expect("an answer");
-    let status: serde_json::Value = serde_json::from_slice(&status).expect("JSON");
-    status["rate"].as_f64().expect("a rate")
-}
-
 fn address(number: u8) -> String {
     format!("10.78.0.{number}")
 }
@@ -308,6 +321,24 @@ impl Program {
         while self.picture().age_ms > NORMAL {
             assert!(Instant::now() < end, "no picture is fresh");
         }
+    }
+
+    /// At `start` what pictures need was taken away, and none came since, but for those that were under way.
+    #[track_caller]
+    fn expect_none_since(&mut self, start: Instant) {
+        let last = self.pictures_so_far().last().map_or(Duration::ZERO, |seen| seen.at - start);
+        assert!(last < BACK, "a picture came after {last:?}");
+    }
+
+    /// Pictures a second from `start` until the next one, and the longest time without any.
+    #[track_caller]
+    fn rate_and_gap_since(&mut self, start: Instant) -> (f64, Duration) {
+        let mut times = vec![start];
+        times.extend(self.pictures_so_far().into_iter().map(|seen| seen.at).filter(|at| *at > start));
+        times.push(self.picture().at);
+        let gap = times.windows(2).map(|pair| pair[1] - pair[0]).max().expect("a picture came");
+        let count = times.len() - 1;
+        (count as f64 / (times[count] - start).as_secs_f64(), gap)
     }
 
     /// Time from `start` until a picture that came later is fresh.
