@@ -31,22 +31,23 @@ const TIMES: u32 = 50;
 #[test]
 fn pictures_come_again_each_time_a_killed_server_is_back() {
     let port = free_port();
-    let server = || {
-        let pipeline = format!("videotestsrc is-live=true ! jpegenc ! mjpegserversink port={port}");
+    // Each has a width of its own: a picture of the one before may come late.
+    let server = |width: i32| {
+        let size = format!("video/x-raw,width={width},height=120");
+        let pipeline = format!("videotestsrc is-live=true ! {size} ! jpegenc ! mjpegserversink port={port}");
         let server = Process::start(Command::new("env").args(gst_launch(&pipeline)));
         wait_until("the server", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
         server
     };
-    let mut running = server();
+    let mut running = server(160);
     let source = Source::new(&format!("http://127.0.0.1:{port}/stream")).hasty().play();
-    source.frame();
+    source.await_width(160);
     let mut took = Vec::new();
-    for _ in 0..TIMES {
-        drop(running);
-        source.wait_until_lost();
-        running = server();
+    for (_, width) in (0..TIMES).zip(161..) {
+        source.lose(|| drop(running));
+        running = server(width);
         let start = Instant::now();
-        source.frame();
+        source.await_width(width);
         took.push(start.elapsed());
     }
     assert_back(took, "kills, until a picture came after the server listened");

@@ -314,8 +314,7 @@ fn pictures_come_again_each_time_a_closed_port_is_open_again() {
     source.frame();
     let mut took = Vec::new();
     for n in 1..=TIMES {
-        camera.set_state(gst::State::Null);
-        source.wait_until_lost();
+        source.lose(|| camera.set_state(gst::State::Null));
         let start = Instant::now();
         camera.set_state(gst::State::Playing);
         let picture = numbered(&pictures()[0], n);
