@@ -4,12 +4,12 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::{
@@ -46,7 +46,12 @@ fn newest_picture_prints_size_and_age() {
 #[test]
 fn newest_picture_waits_for_its_camera_and_ends_where_there_is_none() {
     let port = free_port();
+    // What comes before the camera is there tells that the program has asked already.
+    let before = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free");
+    before.set_nonblocking(true).expect("a listener can be asked without waiting");
     let mut program = Program::rust("newest_picture", &[&format!("http://127.0.0.1:{port}/stream"), "1"]);
+    pipeline::wait_until("the program to ask", || before.accept().is_ok());
+    drop(before);
     let _camera = Feed::on(port);
     assert!(program.line().starts_with("320x240, "));
     program.expect_success();
@@ -85,6 +90,7 @@ fn relay_waits_for_its_camera_and_outlives_it() {
     let port = free_port();
     let mut program = Program::rust("relay", &[&format!("http://127.0.0.1:{port}/stream"), "0"]);
     let address = program.address();
+    program.wait_for("camera: reconnecting");
     let camera = Feed::on(port);
     program.wait_for("camera: connected");
     let mut viewer = Viewer::open(address);
@@ -269,7 +275,10 @@ impl Program {
 
     #[track_caller]
     fn wait_for(&mut self, line: &str) {
-        while self.line() != line {}
+        let end = Instant::now() + LIMIT;
+        while self.line() != line {
+            assert!(Instant::now() < end, "it does not print {line:?}");
+        }
     }
 
     /// Where it serves, which it says first.

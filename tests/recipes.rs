@@ -77,14 +77,14 @@ recipes! {
     low_bandwidth: "Low bandwidth" => [Serves, Serves];
     clock: "Clock in the picture" => [Serves];
     nobody_but_you: "Nobody but you" => [Refuses, Shows];
-    only_while_watched: "Only while somebody watches" => [Serves];
+    only_while_watched: "Only while somebody watches" => [Throttles];
     recording_to_matroska: "Recording to Matroska" => [Records("film.mkv", 5)];
     recording_to_mp4: "Recording to MP4" => [Encodes("film.mp4", "camera", "/served/pictures"), Records("film.mov", 5)];
     files_of_ten_minutes: "Files of ten minutes" => [Records("film-00.mkv", 5)];
     recording_while_serving: "Recording while serving" => [Records("film.mkv", 2), Encodes("film.mp4", "127.0.0.1:8080", "/pictures")];
     hls: "HLS" => [Lists("segment00001.ts", "playlist.m3u8", 15)];
     rtsp: "RTSP" => [Reaches("recorded")];
-    while_it_is_away: "Picture while the camera is away" => [Serves];
+    while_it_is_away: "Picture while the camera is away" => [Replaces(640)];
     webm: "WebM" => [Records("film.webm", 5)];
     ffmpeg: "ffmpeg" => [Makes("film.mkv", 10), Shows, Serves];
     mpv: "mpv" => [Shows];
@@ -101,6 +101,10 @@ enum Does {
     ServesBelow(&'static [&'static str]),
     /// Port 8080 wants a password.
     Refuses,
+    /// One picture a second comes to port 8080 while nobody watches, and more when somebody does.
+    Throttles,
+    /// The camera's pictures come from port 8080, others of this width when it has gone, and its own when it is back.
+    Replaces(u32),
     /// The camera's picture is on the screen.
     Shows,
     /// It ends by itself, and leaves a file with as many pictures.
@@ -174,7 +178,8 @@ struct Kitchen {
     device: FakeCamera,
     display: String,
     rtsp: Process,
-    _servers: [Process; 2],
+    cameras: Option<Process>,
+    _x_server: Process,
 }
 
 impl Kitchen {
@@ -194,16 +199,21 @@ impl Kitchen {
         let display = format!(":{}", x_server.line());
         let mut rtsp = network.command("/usr/bin/python3");
         let rtsp = Process::start(rtsp.args(["tests/peers/rtsp_server.py", "554"]));
-        let cameras = Process::start(plugin::give(network.command("bash").args(["-c", CAMERAS])));
         film(&folder.join("film.mp4"));
         let device = FakeCamera::mjpeg(&vga_pictures(), (640, 480));
-        let kitchen = Self { network, folder, device, display, rtsp, _servers: [x_server, cameras] };
+        let mut kitchen = Self { network, folder, device, display, rtsp, cameras: None, _x_server: x_server };
+        kitchen.start_cameras();
+        kitchen
+    }
+
+    #[track_caller]
+    fn start_cameras(&mut self) {
+        self.cameras = Some(Process::start(plugin::give(self.network.command("bash").args(["-c", CAMERAS]))));
         for port in [80, 81, 82] {
             pipeline::wait_until("a camera", || {
-                kitchen.fetch(&format!("http://me:secret@camera:{port}/snapshot")).is_some()
+                self.fetch(&format!("http://me:secret@camera:{port}/snapshot")).is_some()
             });
         }
-        kitchen
     }
 
     fn run(&self, block: &str) -> Run {
@@ -228,18 +238,34 @@ impl Kitchen {
         match does {
             Serves => serves("") && serves(""),
             ServesBelow(mounts) => mounts.iter().all(|mount| serves(mount)),
-            Refuses => !serves("") && self.fetch("http://me:secret@127.0.0.1:8080/snapshot").is_some(),
+            Refuses => {
+                self.fetch("http://me:secret@127.0.0.1:8080/snapshot").is_some()
+                    && self.code("http://127.0.0.1:8080/snapshot") == "401"
+            }
+            Throttles => {
+                // At thirty a second the rate is above two as soon as there are four.
+                self.await_figure("/pictures", |pictures| pictures >= 4.0);
+                self.await_figure("/rate", |rate| rate < 2.0);
+                let viewer = ["--silent", "--output", "/dev/null", "http://127.0.0.1:8080/stream"];
+                let _viewer = Process::start(self.network.command("curl").args(viewer));
+                self.await_figure("/rate", |rate| rate > 10.0);
+                true
+            }
+            Replaces(width) => {
+                self.await_figure("/width", |width| width == 320.0);
+                self.cameras = None;
+                self.await_figure("/width", |now| now == f64::from(*width));
+                self.start_cameras();
+                self.await_figure("/width", |width| width == 320.0);
+                true
+            }
             Shows => is_white_somewhere(&self.display),
             Makes(file, frames) => !run.is_alive() && self.frames(file) >= *frames,
             // The shortest recording has some kilobytes by the time it has that many pictures.
             Records(file, _) | Lists(file, ..) => {
                 fs::metadata(self.folder.join(file)).is_ok_and(|file| file.len() > 2000)
             }
-            Encodes(_, server, figure) => {
-                let status = self.get(&format!("http://{server}/status"));
-                let status: Option<serde_json::Value> = serde_json::from_slice(&status).ok();
-                status.and_then(|status| status.pointer(figure)?.as_u64()) >= Some(3 * ENCODED)
-            }
+            Encodes(_, server, figure) => self.figure(server, figure) >= Some((3 * ENCODED) as f64),
             Says(text) => run.output().contains(text),
             Reaches(text) => self.rtsp.line() == *text,
         }
@@ -248,6 +274,31 @@ impl Kitchen {
     /// The picture at this address.
     fn fetch(&self, url: &str) -> Option<Vec<u8>> {
         Some(self.get(url)).filter(|picture| picture.starts_with(b"\xff\xd8"))
+    }
+
+    /// A figure of this server's `/status`.
+    fn figure(&self, server: &str, name: &str) -> Option<f64> {
+        let status = self.get(&format!("http://{server}/status"));
+        let status: serde_json::Value = serde_json::from_slice(&status).ok()?;
+        status.pointer(name)?.as_f64()
+    }
+
+    /// Waits for a figure of the server on port 8080.
+    #[track_caller]
+    fn await_figure(&self, name: &str, is_it: impl Fn(f64) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        let figure = || self.figure("127.0.0.1:8080", name);
+        while !figure().is_some_and(&is_it) {
+            assert!(Instant::now() < deadline, "{name} is {:?}", figure());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// How the server answers at this address.
+    fn code(&self, url: &str) -> String {
+        let options = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--max-time", "5", url];
+        let curl = self.network.command("curl").args(options).output();
+        String::from_utf8_lossy(&curl.expect("curl is there").stdout).into_owned()
     }
 
     /// What is at this address; nothing where that is an error.
