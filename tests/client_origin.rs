@@ -191,5 +191,5 @@ fn untidy_redirections_are_followed() {
 fn redirection_without_a_target_is_an_error() {
     let server = ScriptServer::play([answer("302 Found")]);
     let source = Source::playing(&server.url());
-    source.assert_fails(ResourceError::OpenRead, &["302 Found"]);
+    source.assert_fails(ResourceError::OpenRead, &["302 Found", "does not say where to"]);
 }

@@ -202,6 +202,6 @@ fn redirect_to_another_protocol_is_an_error() {
     assert_fails(
         redirect("rtsp://camera/live"),
         ResourceError::OpenRead,
-        &["rtsp://camera/live", "not an http or https address"],
+        &["rtsp://camera/live", "not the address of an http or https server"],
     );
 }

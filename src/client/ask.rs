@@ -277,6 +277,7 @@ fn refused(location: &Location, head: &ResponseHead, options: &Options) -> Clien
         401 | 403 if location.same_origin(&options.location) => "; check user-id and user-pw",
         401 | 403 => "; a redirect led here, and no password is sent to another host: set location to this address",
         404 | 410 => "; check the path in location",
+        300..=303 | 307 | 308 => "; it redirects, but does not say where to",
         // nginx, Apache and Go's servers say so to who speaks HTTP to their port for HTTPS.
         400 if !location.tls => "; a server with TLS wants a location that begins with https:",
         _ => "",

@@ -203,7 +203,7 @@ pub enum ClientError {
         limit: usize,
     },
     /// The server sent us where we cannot go.
-    #[error("{url} redirects to {target:?}, which is not an http or https address")]
+    #[error("{url} redirects to {target:?}, which is not the address of an http or https server")]
     RedirectTarget {
         /// From where.
         url: String,

@@ -154,9 +154,9 @@ pub(super) fn cut_short(part: &[u8]) -> Verdict {
     Verdict::Damaged(damage, Resume::At(part.len()))
 }
 
-/// Bytes by which the rest of a damaged picture may be longer than two whole ones, where the lengths were right so far.
-/// Chosen: pictures grow by as much when the light goes on.
-const LONGER: usize = 64 * 1024;
+/// Bytes by which a picture, or the rest of one, may be longer than two of those before it. Chosen: pictures grow by as
+/// much when the light goes on.
+pub(super) const LONGER: usize = 64 * 1024;
 
 /// Longest line that is looked at as the head that follows junk, in bytes. Chosen: four times the longest seen.
 const MAX_HEAD_LINE: usize = 1024;

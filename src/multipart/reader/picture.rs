@@ -4,7 +4,11 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::{Event, Frame, Lengths, Place, Reader, Skip, Start, Step, between::MIN_PICTURE, damaged::cut_short};
+use super::{
+    Event, Frame, Lengths, Place, Reader, Skip, Start, Step,
+    between::MIN_PICTURE,
+    damaged::{LONGER, cut_short},
+};
 use crate::{
     jpeg::{self, Damage, Header, Walk},
     multipart::{
@@ -245,6 +249,11 @@ impl<S: Copy> Reader<S> {
         let follows = self.delimiter.follows(padding);
         let unsearched = &padding[picture.searched.saturating_sub(MAX_DELIMITER)..];
         if follows == Found::Yes || self.delimiter.find_in(unsearched).is_some() {
+            return Verdict::Whole(short);
+        }
+        if padding.starts_with(&jpeg::START) && padded.len - short.len > 2 * short.len + LONGER {
+            // What begins there is the next picture, not a second one that belongs to this (MPO): its length announces
+            // more than that would have.
             return Verdict::Whole(short);
         }
         picture.searched = padding.len();

@@ -330,3 +330,25 @@ fn a_part_without_a_picture_is_counted_however_long_it_is() {
         }
     }
 }
+
+/// Seen from outside: of a body that calls itself one picture of ten megabytes, and never pauses, nothing came for seconds.
+#[test]
+fn a_length_of_very_many_pictures_holds_none_of_them_back() {
+    let mut reader = reader();
+    reader.push(b"Content-Length: 9999999\r\n\r\n", 0);
+    for _ in 0..3 {
+        reader.push(PICTURE, 0);
+    }
+    assert_eq!(events(&mut reader).len(), 3);
+}
+
+/// As some cameras add a second view, or a map of brightness.
+#[test]
+fn a_second_picture_within_the_length_belongs_to_the_first() {
+    let mut reader = reader();
+    let both = [PICTURE, PICTURE].concat();
+    reader.push(&part(&format!("Content-Length: {}\r\n", both.len()), &both), 0);
+    reader.push(b"\r\n--b", 0);
+    let [Event::Frame(frame)] = &events(&mut reader)[..] else { panic!() };
+    assert_eq!(frame.jpeg, both);
+}
