@@ -14,6 +14,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -342,8 +343,11 @@ fn film(path: &Path) {
     assert!(ffmpeg.expect("ffmpeg is there").success());
 }
 
-/// Whether the ball is on the screen, which is black without windows.
+/// Whether the ball is on the screen, which is black without windows. One look at a time: libXext mixes up displays that
+/// are opened and closed at once, and frees memory that is in use (valgrind).
 fn is_white_somewhere(display: &str) -> bool {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let line = format!(
         "ximagesrc display-name={display} use-damage=false show-pointer=false num-buffers=1
          ! videoconvert ! video/x-raw,format=GRAY8 ! appsink name=sink sync=false"

@@ -28,7 +28,8 @@ fn cycle(server: &ScriptServer) {
 
 /// A connection that is never made.
 fn vain_cycle(address: SocketAddr) {
-    let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 1_000_000u64).play();
+    let source = Source::new(&format!("https://{address}/")).set("connect-timeout", 1_000_000u64);
+    let source = source.set("retries", 0).play();
     source.failure();
 }
 
