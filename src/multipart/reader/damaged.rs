@@ -158,7 +158,7 @@ pub(super) fn cut_short(part: &[u8]) -> Verdict {
 /// much when the light goes on.
 pub(super) const LONGER: usize = 64 * 1024;
 
-/// Longest line that is looked at as the head that follows junk, in bytes. Chosen: four times the longest seen.
+/// Longest line that is looked at as the head that follows junk, in bytes. Chosen: far longer than a type or a length is.
 const MAX_HEAD_LINE: usize = 1024;
 
 /// Damaged pictures in a row after which the search for the next goes on behind the damage, not behind the start, and

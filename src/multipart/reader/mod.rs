@@ -1,8 +1,9 @@
 //! The incremental, tolerant reader.
 //!
 //! It is always in one of three places: between two pictures (`between.rs`), inside a picture (`picture.rs`, and
-//! `damaged.rs` where that shows damage), or over bytes that hold none (`skip.rs`). What it decides depends on the bytes and their order only, never on how
-//! they were cut into reads; [`Reader::idle`] is the one exception, and only the caller's clock calls it.
+//! `damaged.rs` where that shows damage), or over bytes that hold none (`skip.rs`). What it decides depends on the bytes
+//! and their order only, never on how they were cut into reads; [`Reader::idle`] is the one exception, and only the
+//! caller's clock calls it.
 
 mod between;
 mod buffer;

@@ -19,7 +19,7 @@ use crate::{
 
 #[derive(Debug)]
 pub(super) struct Picture<S> {
-    pub(super) head: Head,
+    head: Head,
     /// Declared length, counted from the start of the picture. Taken away once it has proved wrong.
     pub(super) length: Option<usize>,
     /// A delimiter came before it, so one is to be expected after it.
