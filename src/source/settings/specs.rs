@@ -112,7 +112,9 @@ fn recovery_properties(default: &Settings) -> Vec<glib::ParamSpec> {
         ),
         glib::ParamSpecInt::builder(PROP_RETRIES)
             .nick("Retries")
-            .blurb("How often in a row a lost or absent stream is asked for before it is an error (-1 = for ever)")
+            .blurb(
+                "How often in a row a lost or absent stream is asked for again before it is an error (-1 = for ever)",
+            )
             .minimum(-1)
             .default_value(default.retries)
             .mutable_ready()
