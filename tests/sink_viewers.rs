@@ -266,15 +266,18 @@ fn an_address_has_no_more_than_its_connections() {
     viewers.iter_mut().for_each(|viewer| drop(viewer.picture()));
     let refused = get(camera.address(), "/stream");
     assert_eq!((refused.head.code(), refused.head.field("Retry-After")), (503, Some("5")));
-    // So many are told and no more; the others are closed, or reset, as the request came before or after.
-    let crowd: Vec<_> = (0..40).map(|_| connect(camera.address())).collect();
-    let answers = crowd.into_iter().map(|mut one| {
+    // Each that is told keeps its place among the sixteen for two seconds unless it goes, and none does here. The others
+    // are closed, or reset, as the request came before or after.
+    let began = Instant::now();
+    let mut crowd: Vec<_> = (0..40).map(|_| connect(camera.address())).collect();
+    let answers = crowd.iter_mut().map(|one| {
         let mut answer = Vec::new();
-        let _ = std::io::Read::read_to_end(&mut one, &mut answer);
+        let _ = std::io::Read::read_to_end(one, &mut answer);
         answer
     });
     let told = answers.filter(|answer| answer.starts_with(b"HTTP/1.1 503 ")).count();
-    assert!((1..=16).contains(&told), "{told} were told");
+    let turns = 1 + began.elapsed().as_secs() / 2;
+    assert!(told > 0 && told as u64 <= 16 * turns, "{told} were told in {turns} turns of two seconds");
 }
 
 #[test]
