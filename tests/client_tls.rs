@@ -229,6 +229,29 @@ fn server_without_tls_is_an_error_that_says_so() {
     source.assert_fails(ResourceError::OpenRead, &["no secure connection", "location begins with http:"]);
 }
 
+/// As a front does whose server starts. Seen from outside: an error, as from a server that has no TLS.
+#[test]
+fn connection_that_breaks_before_the_handshake_is_made_again() {
+    for is_read in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("the port just bound");
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                // Closing on what was not read resets the connection.
+                let _ = client?.read(&mut [0; 4096][..if is_read { 4096 } else { 1 }])?;
+            }
+            std::io::Result::Ok(())
+        });
+        let source = Source::new(&format!("https://{address}/")).hasty().play();
+        for attempt in 1..=2u32 {
+            let change = source.change();
+            assert_eq!(change.get("attempt"), Ok(attempt));
+            let reason: String = change.get("reason").expect("a loss has a reason");
+            assert!(reason.contains("check that the server runs; for one without TLS"), "{reason}");
+        }
+    }
+}
+
 /// RFC 6066 3. Seen from outside: an alert from servers that are strict about it.
 #[test]
 fn server_is_told_its_name_and_not_its_address() {

@@ -81,6 +81,8 @@ fn other_refusals_are_errors_that_name_the_status() {
 fn web_page_is_a_wrong_type() {
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body>Log in</body></html>";
     assert_fails(vec![send(page), Step::Close], StreamError::WrongType, &["text/html", "open it in a browser"]);
+    let untyped = "HTTP/1.0 200 OK\r\n\r\n\n<!DOCTYPE html><title>Log in</title>";
+    assert_fails(vec![send(untyped), Step::Close], StreamError::WrongType, &["a page", "open it in a browser"]);
 }
 
 /// Texts that begin as heads do are no streams for that, and no reason to wait for more than they have.
@@ -126,12 +128,13 @@ fn a_challenge_that_cannot_be_answered_is_named() {
     source.assert_fails(ResourceError::NotAuthorized, &["Digest with SHA-512-256", "does not support"]);
 }
 
+/// A camera that starts may send anything at first, so that waiting is the default.
 #[test]
-fn what_is_not_http_is_a_wrong_type() {
-    for greeting in ["SSH-2.0-OpenSSH_9.2\r\n", "220 smtp ready\r\n\r\n", "\0\0\0\0\r\n\r\n"] {
+fn what_is_not_http_is_a_wrong_type_when_no_try_is_left() {
+    for greeting in ["SSH-2.0-OpenSSH_9.2\r\n", "220 smtp ready\r\n\r\n", "\0\0\0\0\r\n\r\n", "\0"] {
         let server = ScriptServer::play([vec![send(greeting), Step::Close]]);
-        let source = Source::playing(&server.url());
-        source.assert_fails(StreamError::WrongType, &["HTTP"]);
+        let source = Source::new(&server.url()).set("retries", 0).play();
+        source.assert_fails(StreamError::WrongType, &["HTTP", "check the port in location"]);
     }
 }
 
@@ -143,30 +146,30 @@ fn silent_close_with_no_try_left_is_a_read_error() {
 }
 
 #[test]
-fn endless_head_is_an_error_and_not_a_memory() {
+fn endless_head_is_a_wrong_type_when_no_try_is_left() {
     let line = format!("X-Filler: {}\r\n", "x".repeat(1000)).repeat(1000);
     let server = ScriptServer::play([vec![send("HTTP/1.1 200 OK\r\n"), send(&line), send(line)]]);
-    let source = Source::playing(&server.url());
+    let source = Source::new(&server.url()).set("retries", 0).play();
     source.assert_fails(StreamError::WrongType, &["head"]);
 }
 
 #[test]
-fn body_without_any_picture_is_a_wrong_type() {
+fn body_without_any_picture_is_a_wrong_type_when_no_try_is_left() {
     let noise: Vec<u8> = (0..1 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8 & 0x7f).collect();
     let server = ScriptServer::play([[head()].into_iter().chain(std::iter::repeat_n(send(&noise), 65)).collect()]);
-    let source = Source::playing(&server.url());
+    let source = Source::new(&server.url()).set("retries", 0).play();
     source.assert_fails(StreamError::WrongType, &["no picture in"]);
 }
 
 /// Seen from outside: "no picture in 8388620 bytes of the answer", where every player shows the pictures.
 #[test]
-fn pictures_that_are_all_too_long_are_an_error_that_names_the_limit() {
+fn pictures_that_are_all_too_long_are_told_with_the_limit() {
     let long = part(&jpeg::any(0, 2000).bytes());
     // More bytes than are forgiven without a picture; or the end of the stream.
     for (count, last) in [(5000, vec![]), (1, vec![Step::Close])] {
         let parts = std::iter::repeat_n(long.clone(), count).chain(last);
         let server = ScriptServer::play([[head()].into_iter().chain(parts).collect()]);
-        let source = Source::new(&server.url()).set("max-frame-size", 1024u32).play();
+        let source = Source::new(&server.url()).set("max-frame-size", 1024u32).set("retries", 0).play();
         source.assert_fails(ResourceError::Settings, &["longer than max-frame-size, which is 1024 bytes"]);
     }
 }

@@ -301,6 +301,28 @@ fn answer_that_has_hardly_begun_is_asked_for_again() {
     }
 }
 
+/// Seen from outside: an error, as if it were certain that there is no camera.
+#[test]
+fn what_no_camera_means_to_send_is_asked_for_again_even_at_first() {
+    let noise = vec![b'x'; 1 << 20];
+    let endless =
+        |opening: &[u8]| std::iter::once(send(opening)).chain(std::iter::repeat_n(send(&noise), 66)).collect();
+    let long = part(&jpeg::any(0, 20_000).bytes());
+    for (what, begun) in [
+        ("a byte", vec![send("\0"), Step::Close]),
+        ("no HTTP", vec![send("\0garbage\r\n\r\n"), Step::Close]),
+        ("a body that is no stream", vec![head(), send("garbage"), Step::Close]),
+        ("a head without end", endless(b"HTTP/1.1 200 OK\r\nX: ")),
+        ("a preamble without end", endless(b"HTTP/1.1 200 OK\r\n\r\n")),
+        ("a picture without end", endless(&[b"HTTP/1.1 200 OK\r\n\r\n", &jpeg::picture(0)[..300]].concat())),
+        ("a picture that is too long", vec![head(), long, Step::Close]),
+    ] {
+        let server = ScriptServer::play([begun, vec![head(), part(&jpeg::picture(0))]]);
+        let source = Source::new(&server.url()).set("max-frame-size", 10_000u32).hasty().play();
+        assert_same(&source.frame(), &jpeg::picture(0), what);
+    }
+}
+
 /// Not where other tests start programs: those hold what is open here for a moment, the listening socket too.
 #[test]
 fn pictures_come_again_each_time_a_closed_port_is_open_again() {

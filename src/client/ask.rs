@@ -258,7 +258,7 @@ pub(super) fn begins_as_stream(bytes: &[u8]) -> Option<bool> {
 }
 
 /// What a text begins with, behind a byte order mark and blanks.
-fn text_start(bytes: &[u8]) -> &[u8] {
+pub(super) fn text_start(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start()
 }
 

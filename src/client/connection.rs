@@ -186,6 +186,8 @@ fn connect_error(location: &Location, proxy: Option<&Proxy>, findings: &Findings
         match findings.faults() {
             Some(faults) => ClientError::Certificate { address, faults, cure: findings.cure() },
             None if findings.asks_for_certificate() => ClientError::ClientCertificate { address },
+            // That is what GIO calls it, though the server may well speak TLS.
+            None if error.matches(gio::TlsError::NotTls) => ClientError::NoTls { address, message },
             None => ClientError::Tls { address, message },
         }
     } else if error.matches(gio::ResolverError::TemporaryFailure) {

@@ -83,6 +83,17 @@ pub enum ClientError {
         /// Host and port.
         address: String,
     },
+    /// The connection broke before the server had said a word of TLS.
+    #[error(
+        "no secure connection to {address}: {message}; check that the server runs; for one without TLS, location begins \
+         with http:"
+    )]
+    NoTls {
+        /// Host and port.
+        address: String,
+        /// What the TLS library said.
+        message: String,
+    },
     /// TLS failed in another way.
     #[error("no secure connection to {address}: {message}; for a server without TLS, location begins with http:")]
     Tls {
@@ -125,7 +136,7 @@ pub enum ClientError {
         address: String,
     },
     /// The answer is not HTTP.
-    #[error(transparent)]
+    #[error("{0}; check the port in location")]
     Head(#[from] HeadError),
     /// The file of trusted certificates cannot be used.
     #[error("no trusted certificates: {message}; ssl-ca-file names a PEM file of certificates")]
@@ -226,10 +237,7 @@ impl ClientError {
             | Self::ProxyPassword { .. }
             | Self::CaFile { .. }
             | Self::SpeaksTls { .. }
-            | Self::Head(_)
             | Self::NotPictures { .. }
-            | Self::NoPicture { .. }
-            | Self::TooLarge { .. }
             | Self::UnknownCoding { .. }
             | Self::Redirects { .. }
             | Self::RedirectTarget { .. } => false,
@@ -237,14 +245,23 @@ impl ClientError {
             | Self::Panicked
             | Self::NoResolver { .. }
             | Self::Connect { .. }
+            | Self::NoTls { .. }
             | Self::Broken { .. }
             | Self::Stalled { .. }
             | Self::Barren { .. }
             | Self::Closed
             | Self::NoAnswer { .. }
+            | Self::Head(_)
             | Self::Compressed { .. }
-            | Self::Chunked(_) => true,
+            | Self::Chunked(_)
+            | Self::NoPicture { .. }
+            | Self::TooLarge { .. } => true,
         }
+    }
+
+    /// Whether a stream was read to its end, or for long enough, without finding a picture.
+    pub(super) fn is_fruitless(&self) -> bool {
+        matches!(self, Self::NoPicture { .. } | Self::TooLarge { .. } | Self::UnknownCoding { .. })
     }
 
     /// Whether the server wants other credentials.

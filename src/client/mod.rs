@@ -155,7 +155,7 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
             return Err(ClientError::Cancelled);
         }
         // An answer in which no picture is found is no stream.
-        reached |= frames > 0 || answered && why.is_passing();
+        reached |= frames > 0 || answered && why.is_passing() && !why.is_fruitless();
         if frames > 0 {
             tries.played(began.elapsed());
         }
@@ -164,11 +164,12 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
             receiver.pause(options.poll_interval.saturating_sub(began.elapsed()));
             continue;
         }
-        if options.end == EndOfStream::Finish && why == ClientError::Closed && answered {
+        let finite = options.end == EndOfStream::Finish;
+        if finite && why == ClientError::Closed && answered {
             return Ok(());
         }
         // Before the stream was ever there, what looks wrong most likely is; later the camera starts, or is busy.
-        let hopeless = !why.is_passing() && !reached;
+        let hopeless = !reached && (!why.is_passing() || finite && why.is_fruitless());
         if hopeless || options.retries.is_some_and(|retries| tries.failures() >= retries) {
             return Err(why);
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     ClientError, Framing, Options, Receiver,
-    ask::{Answer, Memory, ask, begins_as_stream},
+    ask::{Answer, Memory, ask, begins_as_stream, text_start},
     coding::Coding,
     connection::{Connection, Read},
     patience::Patience,
@@ -93,7 +93,7 @@ pub(super) fn run<R: Receiver>(
         && body.has_ended()
         && body.length.is_none_or(|length| length == body.bytes)
         && body.coding.as_ref().is_none_or(Coding::is_over);
-    let searched = body.bytes;
+    let (searched, kind) = (body.bytes, body.kind);
     let mut pictures = body.pictures;
     if why == ClientError::Cancelled {
         // Nobody waits for what is left, and looking at the rest of a large picture takes time.
@@ -101,11 +101,18 @@ pub(super) fn run<R: Receiver>(
     }
     pictures.reader.finish(receiver.stamp());
     pictures.hand_on();
+    let is_page = kind == Kind::Other && text_start(&pictures.beginning).starts_with(b"<");
     let snapshot = why == ClientError::Closed && pictures.frames == 1 && pictures.reader.delimiter().is_none();
+    why = match pictures.reason(why, searched, &head, options.limits.max_frame) {
+        // Servers that do without Content-Type.
+        ClientError::NoPicture { .. } if is_page => {
+            ClientError::NotPictures { url: location.to_string(), essence: "a page".to_owned() }
+        }
+        why => why,
+    };
     if snapshot && clean {
         memory.kept = Some((location, connection));
     }
-    why = pictures.reason(why, searched, &head, options.limits.max_frame);
     Ended { why, answered: true, frames: pictures.frames, snapshot }
 }
 

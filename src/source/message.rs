@@ -39,6 +39,7 @@ pub(super) fn error(cause: &ClientError) -> gst::ErrorMessage {
             gst::error_msg!(ResourceError::NotAuthorized, ("{cause}"))
         }
         ClientError::Connect { .. }
+        | ClientError::NoTls { .. }
         | ClientError::Tls { .. }
         | ClientError::Certificate { .. }
         | ClientError::Tunnel { .. }

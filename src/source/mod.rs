@@ -19,8 +19,8 @@
  *
  * A stream that is lost is requested again, for ever by default; each time an element message
  * `mjpegclientsrc-state` with the fields `state` (`connected` or `reconnecting`), `reason`, `attempt` and `delay`
- * says so. Problems that waiting cannot fix are errors: a wrong location, a host that is not there at the first
- * attempt, 401, 403 or 404, a page instead of pictures.
+ * says so. Problems that waiting cannot fix are errors: a wrong location, an unknown host, 401, 403 or
+ * 404 at the first attempt, a page instead of pictures.
  *
  * Buffers carry the running time at which their first byte arrived, and as GstReferenceTimestampMeta
  * (`timestamp/x-unix`) the capture time that the server sent as `X-Timestamp`, where it is Unix time.
