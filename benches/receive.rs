@@ -2,8 +2,10 @@
 //! multipartdemux` and ffmpeg, all in one run against one server.
 //!
 //! `cargo bench --bench receive [-- ROUNDS]` prints, for each framing, the median over the rounds and the ratio to the
-//! bare loop of the same round; `-- smoke` only the first framing, once, to see that it works. The server is a process of its own on one core, each reader one on the other; a reader
-//! counts its CPU time from the first picture on, so that starting up does not count, and checks that all came.
+//! bare loop of the same round; `-- smoke` only the first framing, once, to see that it works.
+//!
+//! The server is a process of its own on one core, each reader one on the other; a reader counts its CPU time from the
+//! first picture on, so that starting up does not count, and checks that all came.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -32,6 +34,9 @@ struct Load {
     with_length: bool,
     count: u64,
 }
+
+/// USER_HZ, the unit of times in /proc: 100 on Linux for x86 and Arm; sysconf(3), _SC_CLK_TCK.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 const LOADS: [Load; 4] = [
     Load { name: "50 kB, length", picture: 50_000, with_length: true, count: 40_000 },
@@ -214,5 +219,5 @@ fn children_seconds() -> Result<f64> {
     let fields: Vec<&str> = stat.rsplit(')').next().context("stat has a name")?.split_whitespace().collect();
     // proc(5): cutime and cstime are fields 16 and 17; those before the name's end are two.
     let ticks: f64 = fields[13].parse::<f64>()? + fields[14].parse::<f64>()?;
-    Ok(ticks / 100.0)
+    Ok(ticks / TICKS_PER_SECOND)
 }

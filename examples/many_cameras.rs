@@ -16,17 +16,19 @@ const RETRY: Duration = Duration::from_secs(1);
 fn main() -> Result<()> {
     let mut arguments = env::args().skip(1);
     let port: i32 = arguments.next().context("usage: many_cameras PORT NAME=URL...")?.parse().context("PORT")?;
-    let cameras: Vec<String> = arguments.collect();
+    let arguments: Vec<String> = arguments.collect();
+    let parted = |camera: &'_ str| camera.split_once('=').map(|(name, url)| (name.to_owned(), url.to_owned()));
+    let cameras = arguments.iter().map(|camera| parted(camera).with_context(|| format!("{camera} is not NAME=URL")));
+    let cameras = cameras.collect::<Result<Vec<_>>>()?;
     ensure!(!cameras.is_empty(), "which cameras? NAME=URL...");
     gst::init()?;
     println!("http://127.0.0.1:{port}/");
     thread::scope(|scope| {
-        for camera in &cameras {
-            let (name, url) = camera.split_once('=').with_context(|| format!("{camera} is not NAME=URL"))?;
+        for (name, url) in &cameras {
             scope.spawn(move || keep_running(name, url, port));
         }
-        Ok(())
-    })
+    });
+    Ok(())
 }
 
 /// Returns never: a camera that ends or fails is started again.

@@ -41,7 +41,7 @@ fn main() -> Result<()> {
         });
     }
 
-    pipeline.set_state(gst::State::Playing).context("the pipeline does not start: is the port in use?")?;
+    start(&pipeline)?;
     println!("http://127.0.0.1:{}/", server.property::<i32>("current-port"));
     let bus = pipeline.bus().context("pipelines have a bus")?;
     let message = bus.timed_pop_filtered(None, &[gst::MessageType::Error, gst::MessageType::Eos]);
@@ -49,5 +49,17 @@ fn main() -> Result<()> {
     match message.as_ref().map(|message| message.view()) {
         Some(gst::MessageView::Error(error)) => bail!("{}", error.error()),
         _ => Ok(()),
+    }
+}
+
+/// Starts the pipeline; what keeps it from starting is said on its bus.
+fn start(pipeline: &gst::Pipeline) -> Result<()> {
+    if pipeline.set_state(gst::State::Playing).is_ok() {
+        return Ok(());
+    }
+    let message = pipeline.bus().context("pipelines have a bus")?.pop_filtered(&[gst::MessageType::Error]);
+    match message.as_ref().map(|message| message.view()) {
+        Some(gst::MessageView::Error(error)) => bail!("{}", error.error()),
+        _ => bail!("the pipeline does not start"),
     }
 }

@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     let pipeline = gst::Pipeline::new();
     pipeline.add_many([source.upcast_ref(), &convert, &encode, &server])?;
     gst::Element::link_many([source.upcast_ref(), &convert, &encode, &server])?;
-    pipeline.set_state(gst::State::Playing).context("the pipeline does not start: is the port in use?")?;
+    start(&pipeline)?;
     println!("http://127.0.0.1:{}/", server.property::<i32>("current-port"));
 
     let bus = pipeline.bus().context("pipelines have a bus")?;
@@ -51,6 +51,18 @@ fn main() -> Result<()> {
         thread::sleep(Duration::from_secs(1) / RATE);
     }
     Ok(())
+}
+
+/// Starts the pipeline; what keeps it from starting is said on its bus.
+fn start(pipeline: &gst::Pipeline) -> Result<()> {
+    if pipeline.set_state(gst::State::Playing).is_ok() {
+        return Ok(());
+    }
+    let message = pipeline.bus().context("pipelines have a bus")?.pop_filtered(&[gst::MessageType::Error]);
+    match message.as_ref().map(|message| message.view()) {
+        Some(gst::MessageView::Error(error)) => bail!("{}", error.error()),
+        _ => bail!("the pipeline does not start"),
+    }
 }
 
 /// A white bar that walks over blue.

@@ -241,6 +241,41 @@ fn wrong_password_is_tried_once() {
     }
 }
 
+/// Cameras lock out who tries a wrong password again. Seen from outside: two answers for each try, as the first one is
+/// sent unasked where the server asked for it before.
+#[test]
+fn a_password_that_has_become_wrong_is_sent_once_a_try() {
+    for value in ["Basic realm=\"x\"", "Digest realm=\"x\", nonce=\"n\", qop=\"auth\""] {
+        let played = [stream(), vec![Step::Close]].concat();
+        let server =
+            ScriptServer::play([challenge(&[value]), played].into_iter().chain(std::iter::repeat(challenge(&[value]))));
+        let source = known(&server).hasty().play();
+        source.frame();
+        let reasons =
+            std::iter::repeat_with(|| source.change()).filter_map(|change| change.get::<String>("reason").ok());
+        assert!(reasons.take(2).any(|reason| reason.contains("401")), "{value}");
+        let answers =
+            [server.request(), server.request(), server.request()].map(|asked| authorization(&asked.head).is_some());
+        assert_eq!((answers, server.more_requests()), ([false, true, true], 0), "{value}");
+    }
+}
+
+/// Cameras that were restarted do not know their own nonce, and not all say that it is stale.
+#[test]
+fn a_nonce_that_is_not_known_any_more_is_replaced() {
+    let asks = |nonce: &str| challenge(&[&format!("Digest realm=\"the realm\", nonce=\"{nonce}\", qop=\"auth\"")]);
+    let played = [stream(), vec![Step::Close]].concat();
+    let server = ScriptServer::play([asks(NONCE), played, asks("other"), stream()]);
+    let source = known(&server).hasty().lossless().play();
+    source.frame();
+    source.frame();
+    let nonces = [(); 4].map(|()| {
+        let head = server.request().head;
+        authorization(&head).map(|answer| parameters(answer)["nonce"].to_owned())
+    });
+    assert_eq!(nonces, [None, Some(NONCE.to_owned()), Some(NONCE.to_owned()), Some("other".to_owned())]);
+}
+
 #[test]
 fn challenge_that_nobody_can_answer_is_an_error_at_once() {
     for values in [&["NTLM"][..], &["Bearer realm=\"x\""]] {

@@ -85,6 +85,23 @@ fn many_cameras_keeps_the_others_when_one_is_not_there() {
     assert!(status.contains("/door") && status.contains("/yard"), "{status}");
 }
 
+/// Seen from outside: the first camera was served, and of the second nothing was said.
+#[test]
+fn programs_in_rust_say_why_they_do_not_start() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = taken.local_addr().expect("the port just bound").port().to_string();
+    let in_use = format!("port {port} is in use");
+    for (name, arguments, text) in [
+        ("many_cameras", &["0", "door=test", "yard"][..], "yard is not NAME=URL"),
+        ("serve_frames", &[&port], &in_use),
+        ("on_demand", &[&port], &in_use),
+    ] {
+        let said = plugin::give(Command::new(built(name)).args(arguments)).output().expect("it starts");
+        let told = String::from_utf8_lossy(&said.stderr);
+        assert!(!said.status.success() && told.contains(text), "{name}: {told}");
+    }
+}
+
 #[test]
 fn relay_waits_for_its_camera_and_outlives_it() {
     let port = free_port();
@@ -231,14 +248,7 @@ impl Program {
     /// One that cargo built with this test.
     #[track_caller]
     fn rust(name: &str, arguments: &[&str]) -> Self {
-        let test = std::env::current_exe().expect("a path");
-        let folder = test.ancestors().nth(2).expect("tests lie in deps").join("examples");
-        let program = folder.join(name);
-        assert!(
-            program.exists(),
-            "{program:?}: cargo test builds it, cargo test --test does not: cargo build --examples"
-        );
-        Self::start(Command::new(program).args(arguments))
+        Self::start(Command::new(built(name)).args(arguments))
     }
 
     #[track_caller]
@@ -300,6 +310,15 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One of the programs in Rust, as cargo built it.
+#[track_caller]
+fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a path");
+    let program = test.ancestors().nth(2).expect("tests lie in deps").join("examples").join(name);
+    assert!(program.exists(), "{program:?}: cargo test builds it, cargo test --test does not: cargo build --examples");
+    program
 }
 
 fn example(name: &str) -> PathBuf {

@@ -121,8 +121,8 @@ fn waiting_for_the_readers_ends_when_the_last_one_goes() {
 fn a_wait_begun_after_cancel_returns_at_once() {
     let fanout = Fanout::<()>::new();
     let _reader = fanout.subscribe();
-    fanout.cancel(true);
+    fanout.cancel_waits();
     assert_eq!(fanout.wait_until_empty(Duration::from_secs(10)), Wait::Cancelled);
-    fanout.cancel(false);
+    fanout.allow_waits();
     assert_eq!(fanout.wait_until_empty(Duration::ZERO), Wait::TimedOut(1));
 }

@@ -109,8 +109,8 @@ fn a_cancel_that_is_taken_back_at_once_ends_the_wait() {
         while !sync::WAITED.load(Ordering::SeqCst) {
             thread::yield_now();
         }
-        fanout.cancel(true);
-        fanout.cancel(false);
+        fanout.cancel_waits();
+        fanout.allow_waits();
         assert_eq!(waiting.join().expect("the wait ends"), Wait::Cancelled);
     });
 }

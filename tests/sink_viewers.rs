@@ -351,6 +351,24 @@ fn a_browser_gets_the_last_picture_before_a_pause_twice_and_others_once() {
     assert!(other.picture() == *last, "the one before came twice");
 }
 
+/// Seen from outside: with a client that came again and again, each browser got a picture that stood still as often.
+#[test]
+fn who_comes_in_a_pause_makes_nobody_else_get_the_last_picture_again() {
+    let (camera, _told) = camera_with("keepalive-interval=0");
+    let browser = || Viewer::open_as(connect(camera.address()), "/stream?layout=advance", "");
+    let (last, next) = (&pictures()[0], &pictures()[1]);
+    let mut first = browser();
+    camera.push(last);
+    first.expect_ahead(last);
+    first.expect_ahead(last);
+    let mut second = browser();
+    second.expect_ahead(last);
+    second.expect_ahead(last);
+    camera.push(next);
+    first.expect_ahead(next);
+    second.expect_ahead(next);
+}
+
 /// It has sent all that it will, so it is not read, and no picture comes, so it is not written to.
 #[test]
 fn a_viewer_whose_connection_breaks_after_it_stopped_sending_is_gone_at_once() {

@@ -134,13 +134,15 @@ fn latency_has_a_limit() {
 #[test]
 fn latency_of_the_pipeline_makes_no_picture_late() {
     const COUNT: usize = 12;
-    let script = || [vec![head()], (0..COUNT).map(|index| part(&jpeg::picture(index))).collect()].concat();
+    let script = || [vec![head(), Step::Wait], (0..COUNT).map(|index| part(&jpeg::picture(index))).collect()].concat();
     let server = ScriptServer::play([script(), script()]);
     let (source, clock) = with_clock(&server);
     source.sink.set_sync(true);
     source.pipeline.set_latency(ClockTime::from_seconds(60));
     let source = source.play();
     for run in 0..2 {
+        // The pipeline plays, so the source knows its latency.
+        server.allow();
         source.await_stat("frames", COUNT as u64);
         let early = source.sink.try_pull_sample(ClockTime::from_mseconds(50));
         assert!(early.is_none(), "run {run}: the sink waits for its time");

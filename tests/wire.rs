@@ -113,7 +113,7 @@ fn a_stream_in_chunks_plays_wherever_it_is_cut() {
         body.extend(b"\r\n");
     }
     for cut in 0..=body.len() {
-        let (mut reader, mut chunked) = (Reader::new(Limits::default()), Chunked::new());
+        let (mut reader, mut chunked) = (Reader::new(Limits::default()), Chunked::announced());
         for piece in [&body[..cut], &body[cut..]] {
             chunked.decode(piece, |data| reader.push(data, ())).expect("a chunked body");
         }

@@ -112,7 +112,7 @@ fn send(
     let cookies = memory.cookies.of(location, Instant::now());
     let request = request.head(location, authorization.as_deref(), cookies, proxy, keep);
     let exchange = |connection: Connection| {
-        connection.write(request.as_bytes())?;
+        connection.write(request.as_bytes(), options.timeout)?;
         let (head, body) = response_head(&connection, location, options)?;
         Ok(Answer { location: location.clone(), connection, head, body })
     };
@@ -152,7 +152,7 @@ fn response_head(
             Ok(None) => {}
             Err(error @ HeadError::TooLong { .. }) => return Err(error.into()),
             Err(HeadError::NotHttp(_)) if bytes.starts_with(&TLS_ALERT) => {
-                return Err(ClientError::SpeaksTls { address: location.host_field() });
+                return Err(ClientError::SpeaksTls { address: location.address() });
             }
             Err(error @ HeadError::NotHttp(_)) => match begins_as_stream(&bytes) {
                 // Without any head, as `multipartmux ! tcpserversink` sends.
@@ -164,7 +164,7 @@ fn response_head(
         match more(connection, &mut space, options, &patience)? {
             Some(more) => bytes.extend_from_slice(more),
             None if bytes.is_empty() && interim == 0 => {
-                return Err(ClientError::NoAnswer { address: location.host_field() });
+                return Err(ClientError::NoAnswer { address: location.address() });
             }
             None => return Err(ClientError::Closed),
         }

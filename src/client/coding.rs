@@ -14,7 +14,7 @@ pub struct Coding {
 impl Coding {
     /// For the body after this head.
     pub fn new(head: &ResponseHead) -> Self {
-        let chunked = if head.is_chunked() { Chunked::new() } else { Chunked::unannounced() };
+        let chunked = if head.is_chunked() { Chunked::announced() } else { Chunked::unannounced() };
         let codings = head.words("content-encoding").chain(head.words("transfer-encoding"));
         Self { chunked, inflate: Inflate::new(codings), whole: false }
     }
@@ -42,8 +42,8 @@ impl Coding {
         self.chunked.is_needless() || self.chunked.is_over()
     }
 
-    /// Takes the next bytes and hands what they hold to `data`, a piece at a time: few bytes may hold very many. Whether
-    /// the body goes on.
+    /// Takes the next bytes and hands what they hold to `data`, a piece at a time: few bytes may hold very many. Returns
+    /// whether the body goes on.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use std::{
 
 use gio::prelude::*;
 
-use super::{ClientError, Location, Options, Proxy, deadline::within, tls::Findings};
+use super::{ClientError, Location, Options, Proxy, deadline::within, location::host_port, tls::Findings};
 
 /// A connection. Dropping it closes it.
 pub(super) struct Connection {
@@ -91,14 +91,20 @@ impl Connection {
     /// The address of the peer.
     pub(super) fn peer(&self) -> String {
         let address = self.stream.remote_address().ok().and_downcast::<gio::InetSocketAddress>();
-        address.map_or_else(String::new, |address| format!("{}:{}", address.address().to_str(), address.port()))
+        address.map_or_else(String::new, |address| host_port(&address.address().to_str(), address.port()))
     }
 
-    /// Writes all of `bytes`. Blocks.
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), ClientError> {
+    /// Writes all of `bytes`. Blocks while the peer takes none of them, for `timeout` at the most; zero is no limit.
+    pub(super) fn write(&self, bytes: &[u8], timeout: Duration) -> Result<(), ClientError> {
+        self.socket.set_timeout(whole_seconds(timeout));
         let written = self.stream.output_stream().write_all(bytes, Some(&self.cancellable.0));
-        let (_, error) = written.map_err(|error| self.broken(error))?;
-        error.map_or(Ok(()), |error| Err(self.broken(error)))
+        self.socket.set_timeout(0);
+        let error = match written {
+            Ok((_, None)) => return Ok(()),
+            Ok((_, Some(error))) | Err(error) => error,
+        };
+        let is_late = error.matches(gio::IOErrorEnum::TimedOut);
+        Err(if is_late { ClientError::Stalled { after: timeout } } else { self.broken(error) })
     }
 
     /// Reads what is there, after waiting at most that long for it; without a limit, until something comes. Calls

@@ -47,15 +47,22 @@ enum Scheme {
 }
 
 impl Answers {
-    /// Takes the challenges of an answer 401. Whether there is one that can be answered; where there is none at all,
-    /// Basic may be meant.
+    /// Takes the challenges of an answer 401. Returns whether another answer is worth sending: there is a challenge that
+    /// can be answered, or none at all, where Basic may be meant; and the answer that was refused was to another one.
     pub fn challenge(&mut self, values: &[&str]) -> bool {
+        let refused = self.scheme.take();
         let digest = Challenge::all(values).find_map(|challenge| Digest::of(&challenge));
         // Its realm, which may be missing or anything else, is not part of the answer.
         let is_basic = Challenge::all(values).any(|challenge| challenge.is("Basic"));
         let is_open = Challenge::all(values).next().is_none();
         self.scheme = digest.map(Scheme::Digest).or_else(|| (is_basic || is_open).then_some(Scheme::Basic));
-        self.scheme.is_some()
+        match (&refused, &self.scheme) {
+            (Some(Scheme::Basic), Some(Scheme::Basic)) | (_, None) => false,
+            (Some(Scheme::Digest(refused)), Some(Scheme::Digest(new))) => {
+                is_stale(values) || !new.has_nonce_of(refused)
+            }
+            (_, Some(_)) => true,
+        }
     }
 
     /// The Authorization field for the next request, once there was a challenge. No challenge, no field: Hikvision

@@ -57,6 +57,11 @@ impl Digest {
         .filter(|_| challenge.is("Digest"))
     }
 
+    /// Whether both answer challenges with the same nonce.
+    pub(super) fn has_nonce_of(&self, other: &Self) -> bool {
+        self.nonce == other.nonce
+    }
+
     /// The value of Authorization for a GET request. `cnonce` is any text that no one can foresee.
     pub(super) fn answer(&mut self, user: &str, password: &str, target: &str, cnonce: &str) -> Option<String> {
         self.count = self.count.wrapping_add(1);

@@ -136,7 +136,7 @@ pub enum ClientError {
         address: String,
     },
     /// The answer is not HTTP.
-    #[error("{0}; check the port in location")]
+    #[error("{0}{cure}", cure = if matches!(.0, HeadError::NotHttp(_)) { "; check the port in location" } else { "" })]
     Head(#[from] HeadError),
     /// The file of trusted certificates cannot be used.
     #[error("no trusted certificates: {message}; ssl-ca-file names a PEM file of certificates")]
@@ -206,7 +206,7 @@ pub enum ClientError {
         coding: String,
     },
     /// The server sent us from one address to the next.
-    #[error("{url} redirects more than {limit} times")]
+    #[error("{url} redirects more than {limit} times; set location to the address where a browser ends up")]
     Redirects {
         /// Where it began.
         url: String,
@@ -214,7 +214,9 @@ pub enum ClientError {
         limit: usize,
     },
     /// The server sent us where we cannot go.
-    #[error("{url} redirects to {target:?}, which is not the address of an http or https server")]
+    #[error(
+        "{url} redirects to {target:?}, which is not the address of an http or https server; set location to the stream itself"
+    )]
     RedirectTarget {
         /// From where.
         url: String,

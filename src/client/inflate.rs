@@ -51,7 +51,7 @@ impl Inflate {
         matches!(self.state, State::AsItIs)
     }
 
-    /// Takes the next bytes and hands what they hold to `data`. Whether the body goes on.
+    /// Takes the next bytes and hands what they hold to `data`. Returns whether the body goes on.
     pub(super) fn decode(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ClientError> {
         if self.is_needless() {
             data(bytes);

@@ -166,16 +166,24 @@ impl Location {
     }
 
     fn with_port(&self, host: &str) -> String {
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         match (self.tls, self.port) {
-            (false, 80) | (true, 443) => host,
-            (_, port) => format!("{host}:{port}"),
+            (false, 80) | (true, 443) => bracketed(host),
+            (_, port) => host_port(host, port),
         }
     }
 
     fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }
     }
+}
+
+/// Host and port as a URL has them (RFC 3986 3.2.2).
+pub(super) fn host_port(host: &str, port: u16) -> String {
+    format!("{}:{port}", bracketed(host))
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// What everybody may see: neither the user and password nor the query, where many cameras want theirs.

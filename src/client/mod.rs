@@ -1,7 +1,7 @@
 //! The HTTP client: connects, asks once, reads pictures for ever, and connects again when the stream is lost.
 //!
 //! [`run`] does all of it, blocking, on a thread of the caller's; cancelling its [`gio::Cancellable`] ends every wait
-//! at once. What it finds goes to a [`Receiver`].
+//! at once but [`Receiver::pause`], which the receiver ends itself. What it finds goes to a [`Receiver`].
 
 mod ask;
 mod challenge;
@@ -60,7 +60,7 @@ pub struct Options {
     pub timeout: Duration,
     /// Time without a picture after which a stream counts as lost though bytes come; zero is no limit.
     pub patience: Duration,
-    /// Consecutive failures accepted after the stream was first reached; `None` is no limit.
+    /// How often in a row a lost or absent stream is asked for again before [`run`] gives up; `None` is for ever.
     pub retries: Option<u32>,
     /// The waits between tries.
     pub backoff: Backoff,
@@ -130,10 +130,10 @@ pub trait Receiver {
     /// The stream is lost, or could not be had; the next try, this many in a row, comes after `delay`.
     fn lost(&self, cause: &ClientError, attempt: u32, delay: Duration);
 
-    /// Nothing more is there to be read for now: what came out so far is all that there is.
+    /// About to wait for the peer: what came out so far is all that there is for now.
     fn waits(&self);
 
-    /// Waits that long, or until the client is cancelled.
+    /// Waits that long. Has to end at once when the client is cancelled.
     fn pause(&self, delay: Duration);
 }
 

@@ -1,6 +1,9 @@
 //! A proxy on the way.
 
-use super::{Credentials, Location, LocationError, location::without_secrets};
+use super::{
+    Credentials, Location, LocationError,
+    location::{host_port, without_secrets},
+};
 
 /// An HTTP proxy. What is asked over TLS goes through a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +45,8 @@ impl Proxy {
     /// The URL by which GIO knows it.
     pub(super) fn url(&self) -> String {
         let userinfo = self.credentials.as_ref().map(|credentials| format!("{}@", credentials.userinfo()));
-        format!("http://{}{}:{}", userinfo.unwrap_or_default(), bracketed(&self.location.host), self.location.port)
+        format!("http://{}{}", userinfo.unwrap_or_default(), host_port(&self.location.host, self.location.port))
     }
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 #[cfg(test)]

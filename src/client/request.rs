@@ -15,7 +15,7 @@ pub struct Request {
     pub cookies: Vec<String>,
 }
 
-/// What a field name or value must not hold, or it would end its line.
+/// Whether a text can stand in a field: it has no control character but the tab, so that it cannot end its line.
 pub fn is_field_text(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() && c != '\t')
 }

@@ -121,7 +121,7 @@ impl<'a, R: Receiver> Body<'a, R> {
         let coding = Coding::new(head);
         let is_chunked = head.is_chunked();
         let max_frame = u64::try_from(options.limits.max_frame).unwrap_or(u64::MAX);
-        let most_bytes = max_frame.saturating_mul(2).max(MIN_PATIENCE);
+        let most_bytes = max_frame.saturating_mul(2).max(MIN_BYTES_WITHOUT_PICTURE);
         let media_type = head.media_type();
         Self {
             kind: match media_type.essence() {
@@ -375,4 +375,4 @@ pub(super) const OVERDUE: Duration = Duration::from_secs(1);
 
 /// Bytes without a picture that are forgiven at least; beyond it is twice the longest picture accepted, 64 MiB by
 /// default. Chosen: a shorter limit would end streams whose other parts are long.
-const MIN_PATIENCE: u64 = 8 * 1024 * 1024;
+const MIN_BYTES_WITHOUT_PICTURE: u64 = 8 * 1024 * 1024;

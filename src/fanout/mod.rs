@@ -68,7 +68,7 @@ pub enum Wait {
     Empty,
     /// This many were still there when the time was up.
     TimedOut(usize),
-    /// [`Fanout::cancel`] was called.
+    /// [`Fanout::cancel_waits`] was called.
     Cancelled,
 }
 
@@ -179,7 +179,7 @@ impl<T: Clone> Fanout<T> {
         self.0.lock().readers.len()
     }
 
-    /// Blocks until all readers have gone, the time is up, or [`cancel`](Self::cancel) was called.
+    /// Blocks until all readers have gone, the time is up, or [`cancel_waits`](Self::cancel_waits) was called.
     pub fn wait_until_empty(&self, at_most: Duration) -> Wait {
         let until = Instant::now() + at_most;
         let mut state = self.0.lock();
@@ -199,14 +199,19 @@ impl<T: Clone> Fanout<T> {
         }
     }
 
-    /// Cancels a [`wait_until_empty`](Self::wait_until_empty) under way and all later ones, or with `false` lets them
-    /// wait again.
-    pub fn cancel(&self, cancelled: bool) {
+    /// Cancels a [`wait_until_empty`](Self::wait_until_empty) under way and all later ones, until
+    /// [`allow_waits`](Self::allow_waits).
+    pub fn cancel_waits(&self) {
         let mut state = self.0.lock();
-        state.cancelled = cancelled;
-        state.cancellations += u64::from(cancelled);
+        state.cancelled = true;
+        state.cancellations += 1;
         drop(state);
         self.0.left.notify_all();
+    }
+
+    /// Lets later calls of [`wait_until_empty`](Self::wait_until_empty) wait again.
+    pub fn allow_waits(&self) {
+        self.0.lock().cancelled = false;
     }
 
     fn enter(&self, phase: Phase) {

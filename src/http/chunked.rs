@@ -2,10 +2,10 @@
 
 /// Takes a chunked body apart as it arrives. One that does not begin with a chunk is not chunked, whatever its head
 /// says, and is handed over as it is; one that does is chunked, even if its head says nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Chunked {
     state: State,
-    /// The body's first line, until it has proved to be a chunk's length.
+    /// The body's first line, until it has proved to be a chunk's length; `None` from then on.
     first: Option<Vec<u8>>,
     /// Its lines end with carriage returns alone.
     returns: bool,
@@ -38,9 +38,11 @@ enum State {
     },
     /// Behind the blank line at the end of the trailer.
     Over,
+    /// More came behind that: the next answer would begin in the wrong place.
     Beyond,
     /// Not chunked at all.
     AsItIs,
+    /// Before the first line.
     #[default]
     Start,
 }
@@ -61,14 +63,14 @@ struct Length {
 
 impl Chunked {
     /// A body before its first byte, whose head says that it is chunked.
-    pub fn new() -> Self {
+    pub fn announced() -> Self {
         Self { state: State::default(), first: Some(Vec::new()), returns: false, announced: true }
     }
 
     /// A body before its first byte, of which nobody says that it is chunked: its first line has to be a length and
     /// nothing else.
     pub fn unannounced() -> Self {
-        Self { announced: false, ..Self::new() }
+        Self { announced: false, ..Self::announced() }
     }
 
     /// Whether the body has turned out not to be chunked.
@@ -81,7 +83,7 @@ impl Chunked {
         self.state == State::Over
     }
 
-    /// Takes the next bytes of the body and hands each piece of data in them to `data`. Whether the body goes on;
+    /// Takes the next bytes of the body and hands each piece of data in them to `data`. Returns whether the body goes on;
     /// trailer fields are not read.
     ///
     /// # Errors
@@ -94,7 +96,7 @@ impl Chunked {
     /// use gstmjpeghttp::http::Chunked;
     ///
     /// let mut body = Vec::new();
-    /// let goes_on = Chunked::new().decode(b"3\r\nabc\r\n0\r\n\r\n", |data| body.extend_from_slice(data));
+    /// let goes_on = Chunked::announced().decode(b"3\r\nabc\r\n0\r\n\r\n", |data| body.extend_from_slice(data));
     /// assert_eq!((goes_on, body.as_slice()), (Ok(false), b"abc".as_slice()));
     /// ```
     pub fn decode(&mut self, mut bytes: &[u8], mut data: impl FnMut(&[u8])) -> Result<bool, ChunkedError> {
@@ -216,7 +218,7 @@ mod tests {
     use super::*;
 
     fn decode(pieces: &[&[u8]]) -> (Result<bool, ChunkedError>, Vec<u8>) {
-        let (mut chunked, mut body, mut result) = (Chunked::new(), Vec::new(), Ok(true));
+        let (mut chunked, mut body, mut result) = (Chunked::announced(), Vec::new(), Ok(true));
         for piece in pieces {
             result = chunked.decode(piece, |data| body.extend_from_slice(data));
         }
@@ -294,7 +296,7 @@ mod tests {
             ("1\r\na\r\n0\r\nX: y\r\n\r\n", true),
             ("1\na\n0\n\n", true),
         ] {
-            let mut chunked = Chunked::new();
+            let mut chunked = Chunked::announced();
             assert_eq!(chunked.decode(stream.as_bytes(), |_| ()), Ok(false), "{stream:?}");
             assert_eq!(chunked.is_over(), is_over, "{stream:?}");
         }

@@ -188,7 +188,7 @@ impl HeadReader {
             return self.end(self.line);
         }
         self.searched = bytes.len();
-        let first = &rest[..rest.len().min(LONGEST_PROTOCOL)];
+        let first = &rest[..rest.len().min(MAX_PROTOCOL)];
         if self.head.is_none() && !first.iter().all(|b| matches!(b, b'\r' | b'\n' | b'\t' | b' '..=b'~')) {
             return Err(not_http(first));
         }
@@ -243,7 +243,7 @@ fn too_long() -> HeadError {
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Bytes that are looked at before the first line end has come. `HTTP/1.1 ` has nine.
-const LONGEST_PROTOCOL: usize = 9;
+const MAX_PROTOCOL: usize = 9;
 
 /// Bytes of a wrong answer that an error shows.
 const SHOWN: usize = 40;

@@ -151,7 +151,7 @@ impl Walk {
         }
     }
 
-    // The three below answer `None` when they need more bytes than there are.
+    // The functions below answer `None` when they need more bytes than there are.
 
     fn start(&mut self, picture: &[u8]) -> Option<()> {
         match picture {

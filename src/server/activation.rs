@@ -69,7 +69,7 @@ impl Activation {
     /// Reads the variables that say which sockets were passed to this process.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let number = |name| variable(name).and_then(|value| value.parse::<u32>().ok());
-        let count = number("LISTEN_FDS").filter(|count| *count <= MOST_SOCKETS);
+        let count = number("LISTEN_FDS").filter(|count| *count <= MAX_SOCKETS);
         let Some(count) = count.filter(|_| number("LISTEN_PID") == Some(process::id())) else {
             return Self::default();
         };
@@ -122,7 +122,7 @@ const FIRST: RawFd = 3;
 const UNNAMED: &str = "unknown";
 
 /// More sockets than anybody passes: the variable is damaged.
-const MOST_SOCKETS: u32 = 1024;
+const MAX_SOCKETS: u32 = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -2,12 +2,15 @@
 
 use std::{
     collections::VecDeque,
+    hash::{DefaultHasher, Hasher as _},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+
+use hyper::header::HeaderValue;
 
 use super::viewers::{Ids, Observer, Reason, STANDS_STILL, Served, Viewers};
 use crate::{
@@ -23,6 +26,7 @@ pub struct Picture {
     part: Part,
     header: Header,
     published: Instant,
+    tag: OnceLock<HeaderValue>,
 }
 
 /// How a camera is served.
@@ -58,7 +62,7 @@ pub struct Camera {
 /// What has been done since the newest picture came.
 #[derive(Debug, Default)]
 struct Idle {
-    /// When the newest picture was published, or given out again.
+    /// When the newest picture was published, or given out again to keep connections alive.
     sent: Option<Instant>,
     /// It was given out once more because no newer one came.
     settled: bool,
@@ -90,6 +94,16 @@ impl Picture {
     pub fn part(&self) -> &Part {
         &self.part
     }
+
+    /// Its entity tag. Made of its bytes, by the first who asks for it, so that it means the same picture after a restart
+    /// of the same build as well.
+    pub(super) fn tag(&self) -> &HeaderValue {
+        self.tag.get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write(self.part.jpeg());
+            HeaderValue::from_str(&format!("\"{:016x}\"", hasher.finish())).expect("hexadecimal digits in quotes")
+        })
+    }
 }
 
 impl Camera {
@@ -118,7 +132,7 @@ impl Camera {
             forget(&mut recent, now);
         }
         *lock(&self.idle) = Idle { sent: Some(now), settled: false };
-        self.fanout.publish(Arc::new(Picture { part, header, published: now }));
+        self.fanout.publish(Arc::new(Picture { part, header, published: now, tag: OnceLock::new() }));
     }
 
     /// Gives the newest picture out once more where that is due: once when the next one is late, and each time that
@@ -137,7 +151,7 @@ impl Camera {
             if !keepalive.is_zero() && silence >= keepalive {
                 idle.sent = Some(now);
                 Repeat::KeepAlive
-            } else if !idle.settled && silence >= LEAST_PAUSE.max(2 * interval) {
+            } else if !idle.settled && silence >= MIN_PAUSE.max(2 * interval) {
                 idle.settled = true;
                 Repeat::Settled
             } else {
@@ -152,17 +166,17 @@ impl Camera {
         lock(&self.idle).settled = false;
     }
 
-    /// Counts a picture that was dropped; how many there are now.
+    /// Counts a picture that was dropped. Returns how many there are now.
     pub fn count_damaged(&self) -> u64 {
         self.damaged.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Waits until all viewers have gone; those that have not after `at_most` are sent away, how many, and those that
-    /// stand still at once.
+    /// Waits until all viewers have gone. Those that have not after `at_most` are sent away, and those that stand still at
+    /// once. Returns how many had to be.
     pub(super) fn send_away(&self, at_most: Duration) -> usize {
-        self.viewers.leave(STANDS_STILL, Reason::Stopped);
+        self.viewers.drop_stalled(STANDS_STILL, Reason::Stopped);
         let Wait::TimedOut(left) = self.fanout.wait_until_empty(at_most) else { return 0 };
-        self.viewers.leave(Duration::ZERO, Reason::Stopped);
+        self.viewers.drop_stalled(Duration::ZERO, Reason::Stopped);
         self.fanout.wait_until_empty(SEND_AWAY_RESERVE);
         left
     }
@@ -211,17 +225,17 @@ fn rate(recent: &VecDeque<Instant>, now: Instant) -> f64 {
     }
     let intervals = (recent.len() - 1) as f64;
     let late = silence.saturating_sub(interval);
-    intervals / (interval.as_secs_f64() * intervals + late.as_secs_f64()).max(LEAST_SPAN.as_secs_f64())
+    intervals / (interval.as_secs_f64() * intervals + late.as_secs_f64()).max(MIN_SPAN.as_secs_f64())
 }
 
 /// Time over which the rate is measured. Chosen: long enough for one picture a second, short enough to follow.
 const RATE_WINDOW: Duration = Duration::from_secs(3);
 
-/// Least time over which it is. Two pictures that come together say nothing of a rate.
-const LEAST_SPAN: Duration = Duration::from_secs(1);
+/// Shortest time over which the rate is measured. Two pictures that come together say nothing of a rate.
+const MIN_SPAN: Duration = Duration::from_secs(1);
 
 /// Shortest silence that counts as a pause. Chosen: a camera that stumbles is silent for less.
-const LEAST_PAUSE: Duration = Duration::from_millis(500);
+const MIN_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a viewer that is sent away may take to be gone. Chosen: its task has but to run once; with the 40 ms that a
 /// stop gives to the picture under way it leaves 40 of the 100 ms within which a change to NULL returns.

@@ -51,12 +51,29 @@ pub(super) struct Connection {
 /// How a connection comes to its end.
 #[derive(Debug, Default)]
 struct Departure {
-    /// Why it has to end, once it has.
-    reason: Option<Reason>,
-    /// Since when it has to end as soon as what is under way has been sent.
-    asked: Option<Instant>,
-    /// Who is to hear of that.
+    end: End,
+    /// Who is to hear that it is asked to end.
     sender: Option<Waker>,
+}
+
+/// Whether a connection has to end, and why: the first reason stays.
+#[derive(Clone, Copy, Debug, Default)]
+enum End {
+    #[default]
+    None,
+    /// As soon as what is under way has been sent.
+    Asked { reason: Reason, since: Instant },
+    /// Whatever is under way.
+    Now(Reason),
+}
+
+impl End {
+    fn reason(self) -> Option<Reason> {
+        match self {
+            Self::None => None,
+            Self::Asked { reason, .. } | Self::Now(reason) => Some(reason),
+        }
+    }
 }
 
 /// Serves one connection until its peer or the server ends it.
@@ -67,7 +84,7 @@ pub(super) async fn serve(
     mut stopping: watch::Receiver<Option<Duration>>,
 ) {
     place.connection.socket.get_or_init(|| socket.tcp());
-    let socket = socket.of(place.connection.clone());
+    let socket = socket.noting(place.connection.clone());
     let Some(tls) = &shared.tls else {
         return speak(TokioIo::new(socket), Spoken::Http1, place, shared, stopping).await;
     };
@@ -155,7 +172,7 @@ impl Connection {
 
     /// Why it has to end, once it has.
     pub(super) fn reason(&self) -> Option<Reason> {
-        let own = lock(&self.departure).reason;
+        let own = lock(&self.departure).end.reason();
         own.or_else(|| self.parent.as_ref()?.reason())
     }
 
@@ -179,7 +196,10 @@ impl Connection {
 
     /// Ends the connection, whatever is under way.
     pub(super) fn leave(&self, reason: Reason) {
-        lock(&self.departure).reason.get_or_insert(reason);
+        {
+            let end = &mut lock(&self.departure).end;
+            *end = End::Now(end.reason().unwrap_or(reason));
+        }
         self.leave.notify_one();
     }
 
@@ -187,8 +207,9 @@ impl Connection {
     pub(super) fn ask_to_leave(&self, reason: Reason) {
         let sender = {
             let mut departure = lock(&self.departure);
-            departure.reason.get_or_insert(reason);
-            departure.asked.get_or_insert_with(Instant::now);
+            if let End::None = departure.end {
+                departure.end = End::Asked { reason, since: Instant::now() };
+            }
             departure.sender.take()
         };
         if let Some(sender) = sender {
@@ -199,7 +220,7 @@ impl Connection {
     /// Ready when it was asked to leave, and why. Else the task is woken when that is so.
     pub(super) fn poll_asked(&self, cx: &Context<'_>) -> Poll<Reason> {
         let mut departure = lock(&self.departure);
-        if let (Some(reason), Some(_)) = (departure.reason, departure.asked) {
+        if let End::Asked { reason, .. } = departure.end {
             return Poll::Ready(reason);
         }
         match &mut departure.sender {
@@ -211,7 +232,10 @@ impl Connection {
 
     /// For how long it has been asked to leave.
     pub(super) fn asked_for(&self, now: Instant) -> Option<Duration> {
-        lock(&self.departure).asked.map(|asked| now.saturating_duration_since(asked))
+        match lock(&self.departure).end {
+            End::Asked { since, .. } => Some(now.saturating_duration_since(since)),
+            End::None | End::Now(_) => None,
+        }
     }
 
     pub(super) fn is_leaving(&self) -> bool {

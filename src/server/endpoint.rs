@@ -97,6 +97,15 @@ impl Candidates {
         }
     }
 
+    /// Whether a server at this address keeps another from one of those meant: the same port at the same address, or at
+    /// all addresses of the machine on either side.
+    pub(super) fn overlaps(&self, address: &Address) -> bool {
+        let (Self::Tcp { addresses, .. }, Address::Tcp(other)) = (self, address) else { return false };
+        let meets =
+            |own: &SocketAddr| own.ip() == other.ip() || own.ip().is_unspecified() || other.ip().is_unspecified();
+        addresses.iter().any(|own| own.port() == other.port() && meets(own))
+    }
+
     /// Where the file of a socket is to be made.
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
@@ -161,6 +170,23 @@ impl TryFrom<&socket2::SockAddr> for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_overlap_where_one_keeps_the_port_from_the_other() {
+        let overlaps = |wanted: &str, taken: &str| {
+            let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+            let wanted = Candidates::Tcp { host: String::new(), addresses: vec![address(wanted)] };
+            wanted.overlaps(&Address::Tcp(address(taken)))
+        };
+        for (wanted, taken) in
+            [("127.0.0.1:80", "127.0.0.1:80"), ("0.0.0.0:80", "127.0.0.1:80"), ("192.0.2.1:80", "[::]:80")]
+        {
+            assert!(overlaps(wanted, taken), "{wanted} {taken}");
+        }
+        for (wanted, taken) in [("127.0.0.1:80", "127.0.0.1:81"), ("192.0.2.1:80", "127.0.0.1:80")] {
+            assert!(!overlaps(wanted, taken), "{wanted} {taken}");
+        }
+    }
 
     #[test]
     fn a_host_may_be_a_path_or_a_passed_socket() {

@@ -44,11 +44,11 @@ struct Guesser {
     wrong: Mutex<KnownWrong>,
 }
 
-/// The hashes of the last wrong answers. Who takes turns between more of them than these has each looked at again, no
-/// faster than new ones.
+/// The hashes of the last wrong answers. Whoever rotates through more of them than fit here is judged, and slowed down, as
+/// for new ones.
 #[derive(Default)]
 struct KnownWrong {
-    hashes: [Option<u64>; MOST_KNOWN],
+    hashes: [Option<u64>; MAX_KNOWN],
     oldest: usize,
 }
 
@@ -125,7 +125,7 @@ impl KnownWrong {
     /// Remembers one in the place of the oldest.
     fn learn(&mut self, hash: u64) {
         self.hashes[self.oldest] = Some(hash);
-        self.oldest = (self.oldest + 1) % MOST_KNOWN;
+        self.oldest = (self.oldest + 1) % MAX_KNOWN;
     }
 }
 
@@ -135,7 +135,7 @@ impl Failures {
         if self.are_forgiven(now) {
             self.count = 0;
         }
-        let pause = FIRST_PAUSE.saturating_mul(1u32.checked_shl(self.count).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE.saturating_mul(1u32.checked_shl(self.count).unwrap_or(u32::MAX)).min(MAX_PAUSE);
         self.count = self.count.saturating_add(1);
         let next = now + pause;
         self.last = Some((now, next));
@@ -162,7 +162,7 @@ const NETWORK: u128 = !0 << 64;
 /// 17,000 guesses in a day are few for a password of any length, and a viewer behind the same address waits no longer
 /// than a page takes that loads slowly.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Time without a wrong guess after which those before are forgiven. A right one does not make up for them: who shares
 /// an address with a guesser would speed it up.
@@ -174,7 +174,7 @@ const FORGIVE_AFTER: Duration = Duration::from_secs(60);
 const MAX_WAITING: usize = 16;
 
 /// Wrong answers remembered for each address. Chosen: as many old tabs with different tokens in one house; 64 bytes.
-const MOST_KNOWN: usize = 8;
+const MAX_KNOWN: usize = 8;
 
 /// Addresses remembered. Chosen: some 300 kB of memory. Beyond them all others have one turn together.
 const MAX_ADDRESSES: usize = 1024;
@@ -287,7 +287,7 @@ mod tests {
             }
             assert!(looked <= looks, "{looked} of {different}");
         }
-        assert!(began.elapsed() > LONGEST_PAUSE * 900, "{:?}", began.elapsed());
+        assert!(began.elapsed() > MAX_PAUSE * 900, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -48,7 +48,7 @@ impl Handler {
         Self { shared: Arc::new(shared), stop: watch::Sender::new(None) }
     }
 
-    /// Serves a camera under `mount`. Whether nothing was served there before.
+    /// Serves a camera under `mount`. Returns whether nothing was served there before.
     pub fn add(&self, mount: Mount, camera: Arc<Camera>) -> bool {
         self.shared.cameras.add(mount, camera).is_ok()
     }

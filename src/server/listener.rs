@@ -91,19 +91,19 @@ fn adopt(socket: OwnedFd, address: &Address) -> io::Result<Listener> {
 }
 
 impl Listener {
-    /// Waits until `resume`, then for a connection, and sets it up. May be given up at any time: a later call goes on.
+    /// Waits until `resume`, then for a connection, and sets it up as far as the system lets us. May be given up at any time: a later call goes on.
     pub(super) async fn accept(&self, resume: Instant) -> io::Result<(Socket, Remote)> {
         tokio::time::sleep_until(resume).await;
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                set_up(&stream)?;
+                set_up(&stream);
                 Ok((stream.into(), Remote::tcp(peer)))
             }
             Self::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
                 // Unix sockets have no NOTSENT_LOWAT; their whole queue is what is not taken yet.
-                SockRef::from(&stream).set_send_buffer_size(UNIX_SEND_BUFFER)?;
+                let _ = SockRef::from(&stream).set_send_buffer_size(UNIX_SEND_BUFFER);
                 Ok((stream.into(), Remote::Unix))
             }
         }
@@ -112,17 +112,17 @@ impl Listener {
 
 /// The pause after an accept that failed: doubled each time, so that running out of descriptors does not spin.
 pub(super) fn next_pause(pause: Duration) -> Duration {
-    (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
+    (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE)
 }
 
-fn set_up(stream: &TcpStream) -> io::Result<()> {
+/// What makes pictures fresh, each as far as the system knows it: without any of it they still come.
+fn set_up(stream: &TcpStream) {
     // A picture leaves in one write; Nagle's algorithm would hold back its tail.
-    stream.set_nodelay(true)?;
+    let _ = stream.set_nodelay(true);
     let socket = SockRef::from(stream);
-    socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
-    kernel::limit_resending(stream, LONGEST_RESENDING)?;
-    Ok(())
+    let _ = socket.set_tcp_notsent_lowat(NOTSENT_LOWAT);
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE));
+    let _ = kernel::limit_resending(stream, MAX_RESEND_TIME);
 }
 
 /// Connections that may wait to be accepted. A backlog of 10 leaves 20 to 40 % of 1000 simultaneous viewers outside
@@ -145,10 +145,10 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// already: after 5 s without it, pictures came again up to 2.6 s late (tests/faults.rs). Chosen: fresh pictures two seconds
 /// after the link is back, and above the round trip of nearly any link. A viewer whose host answers nothing counts as gone
 /// after fifteen such waits, about 20 s.
-const LONGEST_RESENDING: Duration = Duration::from_millis(1500);
+const MAX_RESEND_TIME: Duration = Duration::from_millis(1500);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

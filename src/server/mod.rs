@@ -1,7 +1,8 @@
 //! The HTTP server: listener, routes, stream body, snapshot, page and status.
 //!
-//! [`Server::start`] binds at once and serves on the shared runtime from then on; nothing here blocks the caller but
-//! [`Server::stop`], which waits with a deadline. What is served is a [`Camera`]. Cameras of one process that ask for
+//! [`Server::start`] binds at once and serves on the shared runtime from then on. It may block: on a name server, on the
+//! disk, and up to a second on the lock of a socket's folder. [`Server::stop`] waits with a deadline; nothing else blocks
+//! the caller. What is served is a [`Camera`]. Cameras of one process that ask for
 //! the same address share one listener, each under its own [`Mount`].
 //!
 //! Order of locking, where two are held: `RUNNING`, the cameras of a server, its connections or streams, the viewers
@@ -167,7 +168,8 @@ pub enum StartError {
     },
 }
 
-/// A camera's place at a server. Dropping it without [`stop`](Self::stop) gives it up as well, without waiting.
+/// A camera's place at a server. Dropping it without [`stop`](Self::stop) gives it up as well, without waiting for
+/// viewers; where it is the last one there, that blocks until the address is free, a second at most.
 #[derive(Debug)]
 pub struct Server {
     address: Address,
@@ -212,7 +214,12 @@ impl Server {
                 server.address.clone()
             }
             None => {
-                let server = Running::start(config, candidates, tls).map_err(|error| whose(error, &running))?;
+                let neighbour =
+                    running.iter().map(|server| &server.address).find(|address| candidates.overlaps(address));
+                let server = Running::start(config, candidates, tls).map_err(|error| match (error, neighbour) {
+                    (StartError::PortInUse { .. }, Some(other)) => StartError::OtherHost { other: other.clone() },
+                    (error, _) => error,
+                })?;
                 server.shared.cameras.add(mount.clone(), camera).expect("a new server has no cameras");
                 let address = server.address.clone();
                 running.push(server);
@@ -233,13 +240,14 @@ impl Server {
     }
 
     /// Stops serving the camera: lets each connection finish what it is sending, and ends those that have not after
-    /// `at_most`. Blocks until then. The number of connections that it had to end.
+    /// `at_most`. Blocks until then. Returns how many connections it had to end, or `None` where the runtime has not ended
+    /// them in time.
     ///
     /// The camera's fan-out must have been ended or closed before, else viewers stay until the deadline.
-    pub fn stop(mut self, at_most: Duration) -> usize {
+    pub fn stop(mut self, at_most: Duration) -> Option<usize> {
         match self.leave(at_most) {
             Left::Nobody(server) => server.stop(at_most),
-            Left::Others(camera) => camera.map_or(0, |camera| camera.send_away(at_most)),
+            Left::Others(camera) => Some(camera.map_or(0, |camera| camera.send_away(at_most))),
         }
     }
 
@@ -264,17 +272,6 @@ impl Drop for Server {
         if !self.has_left {
             self.leave(Duration::ZERO);
         }
-    }
-}
-
-/// Says who has a port, where that is one of ours.
-fn whose(error: StartError, running: &[Running]) -> StartError {
-    match error {
-        StartError::PortInUse { port } => match running.iter().find(|server| server.address.port() == port) {
-            Some(server) => StartError::OtherHost { other: server.address.clone() },
-            None => error,
-        },
-        error => error,
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     access::Denied,
     cameras::Found,
     connection::Connection,
-    guesses::LONGEST_PAUSE,
+    guesses::MAX_PAUSE,
     health::{self, Asker},
     metrics,
     names::Unknown,
@@ -96,7 +96,7 @@ async fn root(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connectio
         return camera(request, &found, shared, peer).await;
     }
     // The page would do: a program that asks for a picture would take it for one.
-    let served = cameras.iter().take(MOST_NAMED).map(|(mount, _)| format!("{mount}{wanted}"));
+    let served = cameras.iter().take(MAX_NAMED).map(|(mount, _)| format!("{mount}{wanted}"));
     let text = format!("there are several cameras here; see {}", served.collect::<Vec<_>>().join(", "));
     reply::text(StatusCode::NOT_FOUND, &text)
 }
@@ -140,7 +140,7 @@ fn deny(denied: Denied) -> Response<Body> {
         Denied::Crowded => {
             let text = "too many wrong passwords come from this address; try again in a few seconds";
             let mut response = reply::text(StatusCode::TOO_MANY_REQUESTS, text);
-            response.headers_mut().insert(RETRY_AFTER, LONGEST_PAUSE.as_secs().into());
+            response.headers_mut().insert(RETRY_AFTER, MAX_PAUSE.as_secs().into());
             response
         }
     }
@@ -179,7 +179,7 @@ fn with_slash(uri: &Uri) -> String {
 }
 
 fn not_found(path: &str, shared: &Shared) -> Response<Body> {
-    let folders: Vec<_> = shared.cameras.all().iter().take(MOST_NAMED).map(|(mount, _)| mount.folder()).collect();
+    let folders: Vec<_> = shared.cameras.all().iter().take(MAX_NAMED).map(|(mount, _)| mount.folder()).collect();
     let served = folders.iter().map(|folder| {
         format!("{folder}, {folder}stream, {folder}snapshot, {folder}status, {folder}health, {folder}metrics")
     });
@@ -237,4 +237,4 @@ fn stream_response(camera: &Camera, body: Body) -> Response<Body> {
 }
 
 /// Most cameras that a line for people names. Chosen: more are read by nobody.
-const MOST_NAMED: usize = 8;
+const MAX_NAMED: usize = 8;

@@ -1,6 +1,7 @@
 //! A server that runs: it accepts connections for all the cameras that share it.
 
 use std::{
+    io,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -37,7 +38,7 @@ pub(super) struct Shared {
     pub(super) timeout: Duration,
 }
 
-/// A server that runs. Dropping it without [`stop`](Self::stop) ends it as well, without waiting.
+/// A server that runs. It ends when it is dropped, without waiting; [`close`](Self::close) and [`stop`](Self::stop) wait.
 pub(super) struct Running {
     pub(super) address: Address,
     pub(super) config: Config,
@@ -88,10 +89,11 @@ impl Running {
         let _ = self.closed.recv_timeout(STOP_RESERVE);
     }
 
-    /// After [`close`](Self::close), blocks until all connections have gone; how many had to be ended by force.
-    pub(super) fn stop(self, at_most: Duration) -> usize {
+    /// After [`close`](Self::close), blocks until all connections have gone. Returns how many had to be ended by force, or
+    /// `None` where the runtime has not done it in time.
+    pub(super) fn stop(self, at_most: Duration) -> Option<usize> {
         // The task has no wait that outlives the deadline; the reserve is for a machine under load.
-        self.stopped.recv_timeout(at_most + STOP_RESERVE).unwrap_or_default()
+        self.stopped.recv_timeout(at_most + STOP_RESERVE).ok()
     }
 }
 
@@ -103,6 +105,7 @@ async fn accept(listener: Listener, shared: &Arc<Shared>, mut stopping: watch::R
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watching = std::pin::pin!(shared.watch_certificate());
     let crowd = Crowd::new();
+    let mut told = None::<Instant>;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept(resume) => accepted,
@@ -130,7 +133,13 @@ async fn accept(listener: Listener, shared: &Arc<Shared>, mut stopping: watch::R
                 }
             }
             // One failed accept never ends anything: a peer gave up, or descriptors ran out for now.
-            Err(_) => {
+            Err(error) => {
+                if error.kind() != io::ErrorKind::ConnectionAborted && told.is_none_or(|told| told.elapsed() >= AGAIN) {
+                    told = Some(Instant::now());
+                    shared.tell_trouble(&format!(
+                        "no connection can be accepted now: {error}; a higher limit of open files (ulimit -n) may help"
+                    ));
+                }
                 pause = listener::next_pause(pause);
                 resume = tokio::time::Instant::now() + pause;
             }
@@ -138,7 +147,7 @@ async fn accept(listener: Listener, shared: &Arc<Shared>, mut stopping: watch::R
     }
 }
 
-/// Lets connections finish for `at_most`; how many have not.
+/// Lets connections finish for `at_most`. Returns how many have not.
 async fn finish(tasks: &Tasks, at_most: Duration) -> usize {
     // Those that make it need no force.
     let _ = tokio::time::timeout(at_most, tasks.all_ended()).await;
@@ -159,10 +168,14 @@ impl Shared {
             let tls = tls.clone();
             // Off this thread, as a disk may be slow.
             if let Ok(Err(error)) = spawn_blocking(move || tls.look()).await {
-                let trouble = format!("{error}; the certificate in use stays, until the files are right");
-                self.cameras.all().iter().for_each(|(_, camera)| camera.viewers.tell_trouble(&trouble));
+                self.tell_trouble(&format!("{error}; the certificate in use stays, until the files are right"));
             }
         }
+    }
+
+    /// Tells all cameras of what somebody has to see to.
+    fn tell_trouble(&self, what: &str) {
+        self.cameras.all().iter().for_each(|(_, camera)| camera.viewers.tell_trouble(what));
     }
 
     /// Tells the camera that was asked for, or else the first one, of what was refused.
@@ -188,6 +201,10 @@ impl Shared {
 /// Time between two rounds of looking after viewers. Chosen: timeouts are exact to that, and four wake-ups a second cost
 /// nothing.
 const ROUND: Duration = Duration::from_millis(250);
+
+/// Least time between two words about connections that cannot be accepted. Chosen: often enough to be seen, where one
+/// connection that ends and the next one may bring the same trouble a hundred times a second.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// How long a stop waits beyond its deadline for the runtime to answer. Chosen; an end of the process without the
 /// answer costs nothing but the closing of sockets.

@@ -1,11 +1,6 @@
 //! One picture.
 
-use std::{
-    hash::{DefaultHasher, Hasher as _},
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use hyper::{
     Request, Response, StatusCode,
@@ -35,7 +30,7 @@ pub(super) async fn answer<B>(request: &Request<B>, camera: &Camera) -> Response
         Some("1") => Wanted::Fresh,
         Some(_) => return reply::text(StatusCode::BAD_REQUEST, "fresh is one of: 0, 1"),
     };
-    match tokio::time::timeout(LONGEST_WAIT, picture(camera, wanted)).await {
+    match tokio::time::timeout(MAX_WAIT, picture(camera, wanted)).await {
         Ok(Some(picture)) => unless_known(request.headers(), &picture),
         Ok(None) => reply::unavailable("the pipeline has ended"),
         Err(_) if wanted == Wanted::Fresh => reply::unavailable("no new picture has come in time"),
@@ -66,13 +61,12 @@ async fn next(pictures: &mut Reader<Arc<Picture>>) -> Option<Arc<Picture>> {
 /// The picture, or word that the one who asks has it.
 fn unless_known(headers: &HeaderMap, picture: &Picture) -> Response<Body> {
     let jpeg = picture.part().jpeg();
-    let tag = tag(jpeg);
-    let mut response = if is_known(headers, &tag) {
+    let mut response = if is_known(headers, picture.tag().as_bytes()) {
         reply::status_only(StatusCode::NOT_MODIFIED)
     } else {
         reply::bytes("image/jpeg", jpeg.clone())
     };
-    response.headers_mut().insert(ETAG, HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes"));
+    response.headers_mut().insert(ETAG, picture.tag().clone());
     if let Some(captured) = picture.part().timestamp() {
         let captured = HeaderValue::from_str(&captured).expect("digits and a point");
         response.headers_mut().insert(HeaderName::from_static("x-timestamp"), captured);
@@ -80,23 +74,16 @@ fn unless_known(headers: &HeaderMap, picture: &Picture) -> Response<Body> {
     response
 }
 
-/// The picture's entity tag. Made of its bytes, so that it means the same picture after a restart as well.
-fn tag(jpeg: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(jpeg);
-    format!("\"{:016x}\"", hasher.finish())
-}
-
 /// RFC 9110 13.1.2: the lists of all `If-None-Match` fields, compared weakly. None of our tags has a comma in it.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+fn is_known(headers: &HeaderMap, tag: &[u8]) -> bool {
     let lists = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|list| list.to_str().ok());
     let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
-    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag)
 }
 
 /// How long a snapshot waits for a picture. Chosen: cameras start within seconds; the clients of snapshots (OctoPrint:
 /// 5 s) give up about then.
-const LONGEST_WAIT: Duration = Duration::from_secs(4);
+const MAX_WAIT: Duration = Duration::from_secs(4);
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +104,7 @@ mod tests {
             for field in fields {
                 headers.append(IF_NONE_MATCH, HeaderValue::from_static(field));
             }
-            assert_eq!(is_known(&headers, "\"a\""), known, "{fields:?}");
+            assert_eq!(is_known(&headers, b"\"a\""), known, "{fields:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 
@@ -81,8 +81,8 @@ impl From<UnixStream> for Socket {
 }
 
 impl Socket {
-    /// The same, which notes how it gets on.
-    pub(super) fn of(self, connection: Arc<Connection>) -> Self {
+    /// The same, which notes in `connection` how it gets on.
+    pub(super) fn noting(self, connection: Arc<Connection>) -> Self {
         Self { connection: Some(connection), ..self }
     }
 
@@ -99,6 +99,26 @@ impl Socket {
         let Stream::Tcp(stream) = &self.stream else { return None };
         let mut byte = [0];
         (stream.peek(&mut byte).await.ok()? == 1).then_some(byte[0])
+    }
+
+    /// Answers whatever is asked with this status, these fields (each with its line end) and this text for people; then the
+    /// connection is over. Waits for the peer, which may never go.
+    pub(super) async fn turn_away(mut self, status: &str, fields: &str, text: &str) -> io::Result<()> {
+        let length = text.len() + 1;
+        let answer = format!(
+            "HTTP/1.1 {status}\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {length}\r\n\
+             Cache-Control: no-store\r\n\
+             Connection: close\r\n\
+             {fields}\r\n\
+             {text}\n"
+        );
+        self.write_all(answer.as_bytes()).await?;
+        self.shutdown().await?;
+        // Closing on a request that was not read would take the answer back.
+        tokio::io::copy(&mut self.take(MAX_UNREAD), &mut tokio::io::sink()).await?;
+        Ok(())
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -185,7 +205,7 @@ impl AsyncWrite for Socket {
             return self.poll_write(cx, one);
         }
         // More than the system takes at once are no reason to think the socket full.
-        let bufs = &bufs[..bufs.len().min(MOST_SLICES)];
+        let bufs = &bufs[..bufs.len().min(MAX_SLICES)];
         let length = bufs.iter().map(|buf| buf.len()).sum();
         let sent = self.poll_send(cx, length, |socket| socket.send_vectored_with_flags(bufs, libc::MSG_NOSIGNAL));
         self.note(sent)
@@ -208,4 +228,7 @@ impl AsyncWrite for Socket {
 }
 
 /// Slices of one `sendmsg`: IOV_MAX of Linux and most others.
-const MOST_SLICES: usize = 1024;
+const MAX_SLICES: usize = 1024;
+
+/// Bytes that are read of a request that is turned away. Chosen: as many as a viewer may send beside its request.
+const MAX_UNREAD: u64 = 64 * 1024;

@@ -39,6 +39,8 @@ pub(super) struct Stream {
     pace: Option<Pace>,
     phase: Phase,
     last: Option<Arc<Picture>>,
+    /// The last one went out a second time.
+    had_twice: bool,
     /// Bytes of the next part that have gone ahead of it.
     ahead: usize,
 }
@@ -69,7 +71,7 @@ impl Stream {
         place: ViewerPlace,
     ) -> Self {
         let pace = fps.map(Pace::new);
-        Self { pictures, writer, layout, pace, place, phase: Phase::Opening, last: None, ahead: 0 }
+        Self { pictures, writer, layout, pace, place, phase: Phase::Opening, last: None, had_twice: false, ahead: 0 }
     }
 
     /// The first delimiter. It goes out with the response head, picture or not: readers wait for it.
@@ -92,7 +94,9 @@ impl Stream {
                         ready!(pace.due.as_mut().poll(cx));
                     }
                 }
-                Poll::Ready(match ready!(self.poll_wanted(cx)) {
+                let next = ready!(self.poll_wanted(cx));
+                self.had_twice = matches!(next, Next::Again { .. });
+                Poll::Ready(match next {
                     Next::Item { item, skipped } => Some(self.picture(item, skipped)),
                     Next::Again { item, .. } => Some(self.picture(item, 0)),
                     Next::Ended => self.close(Reason::Ended),
@@ -109,7 +113,7 @@ impl Stream {
     fn poll_wanted(&mut self, cx: &mut Context<'_>) -> Poll<Next<Arc<Picture>>> {
         loop {
             match ready!(self.pictures.poll_next(cx)) {
-                Next::Again { why: Repeat::Settled, .. } if self.layout != Layout::Advance => {}
+                Next::Again { why: Repeat::Settled, .. } if self.layout != Layout::Advance || self.had_twice => {}
                 next => return Poll::Ready(next),
             }
         }
@@ -149,7 +153,7 @@ impl Stream {
 
 impl Pace {
     fn new(fps: f64) -> Self {
-        Self { interval: Duration::from_secs_f64(1.0 / fps.max(LEAST_FPS)), due: Box::pin(sleep_until(Instant::now())) }
+        Self { interval: Duration::from_secs_f64(1.0 / fps.max(MIN_FPS)), due: Box::pin(sleep_until(Instant::now())) }
     }
 
     /// A picture goes out. The next is due one interval after this one was, so that the rate is right on average; a
@@ -190,4 +194,4 @@ impl hyper::body::Body for Body {
 }
 
 /// Least rate of a viewer, in pictures per second. Chosen: one picture in 100 s is near no picture at all.
-pub(super) const LEAST_FPS: f64 = 0.01;
+pub(super) const MIN_FPS: f64 = 0.01;

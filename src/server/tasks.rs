@@ -48,7 +48,7 @@ impl Tasks {
         .await
     }
 
-    /// Ends those that are left, by force; how many there were.
+    /// Ends those that are left, by force. Returns how many there were.
     pub(super) async fn end(&self) -> usize {
         let tasks = lock(&self.0).take();
         let Some(mut tasks) = tasks else { return 0 };

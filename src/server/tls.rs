@@ -8,10 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    time::timeout,
-};
+use tokio::time::timeout;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -133,12 +130,37 @@ struct Pair(Mutex<Arc<CertifiedKey>>);
 /// What was found of the files.
 struct Seen {
     in_use: Stamp,
-    /// The state that could not be used, and whether that has been said.
-    refused: Option<(Stamp, bool)>,
+    /// Set from the first look at a state that cannot be used until the files change.
+    refused: Option<Refused>,
 }
 
-/// The state of both files, as far as it can be seen without reading them.
-type Stamp = [Option<(u64, u64, u64, i64, i64)>; 2];
+/// A state of the files that cannot be used.
+#[derive(Clone, Copy)]
+struct Refused {
+    stamp: Stamp,
+    told: Told,
+}
+
+/// Whether somebody has been told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    NotYet,
+    Once,
+}
+
+/// The state of both files; `None` for one that is not there.
+type Stamp = [Option<FileStamp>; 2];
+
+/// The state of a file, as far as it can be seen without reading it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileStamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    /// Seconds and nanoseconds. Not the time of the last write: who may read a file, and a file put back with its old
+    /// time, change this one only.
+    changed: (i64, i64),
+}
 
 impl Tls {
     /// Reads the files.
@@ -160,12 +182,10 @@ impl Tls {
         timeout(HANDSHAKE_TIMEOUT, self.shake_hands(socket)).await.ok()?
     }
 
-    async fn shake_hands(&self, mut socket: Socket) -> Option<(TlsStream<Socket>, Spoken)> {
+    async fn shake_hands(&self, socket: Socket) -> Option<(TlsStream<Socket>, Spoken)> {
         if socket.first_byte().await.is_some_and(|byte| byte != FIRST_BYTE) {
-            socket.write_all(NOT_PLAIN).await.ok()?;
-            socket.shutdown().await.ok()?;
-            // Closing on what was not read would take the answer back.
-            let _ = tokio::io::copy(&mut socket.take(MAX_PLAIN), &mut tokio::io::sink()).await;
+            // As small servers and large answer that.
+            let _ = socket.turn_away("400 Bad Request", "", NOT_PLAIN).await;
             return None;
         }
         let stream = self.acceptor.accept(socket).await.ok()?;
@@ -185,7 +205,8 @@ impl Tls {
             seen.refused = None;
             return Ok(());
         }
-        if seen.refused == Some((stamp, true)) {
+        let refused = seen.refused.filter(|refused| refused.stamp == stamp);
+        if refused.is_some_and(|refused| refused.told == Told::Once) {
             return Ok(());
         }
         match self.files.load(&self.provider) {
@@ -195,9 +216,9 @@ impl Tls {
                 Ok(())
             }
             Err(error) => {
-                let again = seen.refused == Some((stamp, false));
-                seen.refused = Some((stamp, again));
-                if again { Err(error) } else { Ok(()) }
+                let told = if refused.is_some() { Told::Once } else { Told::NotYet };
+                seen.refused = Some(Refused { stamp, told });
+                if told == Told::Once { Err(error) } else { Ok(()) }
             }
         }
     }
@@ -231,8 +252,8 @@ impl TlsFiles {
     fn stamp(&self) -> Stamp {
         [&self.certificate, &self.key].map(|file| {
             let about = fs::metadata(file).ok()?;
-            // Not that of the last write: who may read a file, and a file put back with its old time, change this only.
-            Some((about.dev(), about.ino(), about.len(), about.ctime(), about.ctime_nsec()))
+            let changed = (about.ctime(), about.ctime_nsec());
+            Some(FileStamp { device: about.dev(), inode: about.ino(), length: about.len(), changed })
         })
     }
 }
@@ -261,15 +282,8 @@ impl fmt::Debug for Pair {
 /// That of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Bytes of a plain request that are read for the sake of its answer.
-const MAX_PLAIN: u64 = 64 * 1024;
-
-/// The answer to one who speaks plain HTTP where TLS is spoken, as small servers and large give it.
-const NOT_PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 56\r\n\
-    Connection: close\r\n\r\n\
-    this port speaks HTTPS; use an address with https://...\n";
+/// For one who speaks plain HTTP where TLS is spoken.
+const NOT_PLAIN: &str = "this port speaks HTTPS; use an address with https://...";
 
 /// The first byte of each TLS connection: a record of the handshake (RFC 8446 5.1).
 const FIRST_BYTE: u8 = 22;

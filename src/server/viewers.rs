@@ -177,12 +177,12 @@ impl Viewers {
 
     /// Whether a viewer with this mark watches, and was not sent away.
     pub(super) fn has(&self, mark: u64) -> bool {
-        let (now, state) = (Instant::now(), lock(&self.state));
-        let mut viewers = state.viewers.iter().map(|(_, viewer)| viewer).filter(|viewer| viewer.mark == Some(mark));
-        viewers.any(|viewer| !viewer.connection.is_leaving() && viewer.connection.asked_for(now).is_none())
+        let state = lock(&self.state);
+        let mut viewers = state.viewers.iter().map(|(_, viewer)| viewer);
+        viewers.any(|viewer| viewer.mark == Some(mark) && !viewer.connection.is_leaving())
     }
 
-    /// Sends the viewer with this id away: with the end of its stream, unless it has stalled. Whether there was one.
+    /// Sends the viewer with this id away: with the end of its stream, unless it has stalled. Returns whether there was one.
     pub fn remove(&self, id: u64) -> bool {
         let viewer =
             lock(&self.state).viewers.iter().find(|(_, viewer)| viewer.id == id).map(|(_, viewer)| viewer.clone());
@@ -229,8 +229,9 @@ impl Viewers {
             let viewer = Arc::new(Viewer::new(id, layout, mark, connection.clone()));
             (viewers.insert(viewer.clone()), viewer)
         };
-        (self.observer)(Event::Added(&viewer));
-        Ok(ViewerPlace { viewers: self.clone(), key, viewer, reason: Reason::Closed })
+        let place = ViewerPlace { viewers: self.clone(), key, viewer, reason: Reason::Closed };
+        (self.observer)(Event::Added(&place.viewer));
+        Ok(place)
     }
 
     /// Says that somebody has to see to something.
@@ -243,11 +244,11 @@ impl Viewers {
         (self.observer)(Event::Refused(refusal));
     }
 
-    /// Sends those away that have taken no byte for so long.
-    pub(super) fn leave(&self, stalled_for: Duration, reason: Reason) {
+    /// Ends all viewers that have taken no byte for `timeout`.
+    pub(super) fn drop_stalled(&self, timeout: Duration, reason: Reason) {
         let now = Instant::now();
         for (_, viewer) in lock(&self.state).viewers.iter() {
-            if viewer.connection.stalled_for(now) >= stalled_for {
+            if viewer.connection.stalled_for(now) >= timeout {
                 viewer.connection.leave(reason);
             }
         }

@@ -5,7 +5,7 @@ use hyper::{
     header::{ACCEPT, USER_AGENT},
 };
 
-use super::{query, stream::LEAST_FPS};
+use super::{query, stream::MIN_FPS};
 use crate::multipart::Layout;
 
 /// How a viewer wants the stream.
@@ -29,7 +29,7 @@ impl Wishes {
             None => None,
         };
         let fps = match query::value(uri, "fps").map(|fps| fps.parse::<f64>()) {
-            Some(Ok(fps)) if fps >= LEAST_FPS && fps.is_finite() => Some(fps),
+            Some(Ok(fps)) if fps >= MIN_FPS && fps.is_finite() => Some(fps),
             Some(_) => return Err("fps is a number of pictures per second, from 0.01 on"),
             None => None,
         };

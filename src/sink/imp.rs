@@ -80,61 +80,12 @@ impl ObjectImpl for MjpegServerSink {
     }
 
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let mut settings = lock(&self.settings);
-        match pspec.name() {
-            PROP_HOST => {
-                let host: Option<String> = value.get().expect("GObject has checked the type");
-                settings.host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| Settings::default().host);
-            }
-            PROP_PORT => {
-                let port: i32 = value.get().expect("GObject has checked the type");
-                settings.port = u16::try_from(port).expect("GObject has checked the range");
-            }
-            PROP_MOUNT => settings.mount = value.get().expect("GObject has checked the type"),
-            PROP_BOUNDARY => settings.boundary = value.get().expect("GObject has checked the type"),
-            PROP_IDLE_THROTTLE => settings.idle_throttle = value.get().expect("GObject has checked the type"),
-            PROP_TIMEOUT => settings.timeout = time(value),
-            PROP_KEEPALIVE_INTERVAL => settings.keepalive_interval = time(value),
-            PROP_MAX_FPS => settings.max_fps = value.get().expect("GObject has checked the type"),
-            PROP_MAX_CLIENTS => settings.max_clients = value.get().expect("GObject has checked the type"),
-            PROP_MAX_CLIENTS_PER_ADDRESS => {
-                settings.max_clients_per_address = value.get().expect("GObject has checked the type");
-            }
-            PROP_USER_ID => settings.user_id = value.get().expect("GObject has checked the type"),
-            PROP_USER_PW => settings.user_pw = value.get().expect("GObject has checked the type"),
-            PROP_TOKEN => settings.token = value.get().expect("GObject has checked the type"),
-            PROP_TLS_CERTIFICATE_FILE => {
-                settings.tls_certificate_file = value.get().expect("GObject has checked the type");
-            }
-            PROP_TLS_PRIVATE_KEY_FILE => {
-                settings.tls_private_key_file = value.get().expect("GObject has checked the type");
-            }
-            PROP_ALLOW_ORIGIN => settings.allow_origin = value.get().expect("GObject has checked the type"),
-            PROP_LIVE_SYNC => {
-                settings.live_sync = value.get().expect("GObject has checked the type");
-            }
-            name => unreachable!("GObject lets no one write {name}"),
-        }
+        lock(&self.settings).set(pspec.name(), value);
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            PROP_HOST => lock(&self.settings).host.to_value(),
-            PROP_PORT => i32::from(lock(&self.settings).port).to_value(),
             PROP_CURRENT_PORT => i32::from(self.current_port()).to_value(),
-            PROP_MOUNT => lock(&self.settings).mount.to_value(),
-            PROP_BOUNDARY => lock(&self.settings).boundary.to_value(),
-            PROP_IDLE_THROTTLE => lock(&self.settings).idle_throttle.to_value(),
-            PROP_LIVE_SYNC => lock(&self.settings).live_sync.to_value(),
-            PROP_TIMEOUT => lock(&self.settings).timeout.nseconds().to_value(),
-            PROP_KEEPALIVE_INTERVAL => lock(&self.settings).keepalive_interval.nseconds().to_value(),
-            PROP_MAX_FPS => lock(&self.settings).max_fps.to_value(),
-            PROP_MAX_CLIENTS => lock(&self.settings).max_clients.to_value(),
-            PROP_MAX_CLIENTS_PER_ADDRESS => lock(&self.settings).max_clients_per_address.to_value(),
-            PROP_USER_ID => lock(&self.settings).user_id.to_value(),
-            PROP_TLS_CERTIFICATE_FILE => lock(&self.settings).tls_certificate_file.to_value(),
-            PROP_TLS_PRIVATE_KEY_FILE => lock(&self.settings).tls_private_key_file.to_value(),
-            PROP_ALLOW_ORIGIN => lock(&self.settings).allow_origin.to_value(),
             PROP_NUM_CLIENTS => {
                 let viewers = self.camera().map_or(0, |camera| camera.viewers.count());
                 u32::try_from(viewers).unwrap_or(u32::MAX).to_value()
@@ -144,7 +95,7 @@ impl ObjectImpl for MjpegServerSink {
                 viewers::server_stats(self.camera().map(|camera| camera.figures(Instant::now()))).to_value()
             }
             PROP_CLIENT_STATS => viewers::client_stats(self.camera().as_deref()).to_value(),
-            name => unreachable!("GObject lets no one read {name}"),
+            name => lock(&self.settings).get(name),
         }
     }
 }
@@ -175,11 +126,9 @@ impl ElementImpl for MjpegServerSink {
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         let changed = self.parent_change_state(transition)?;
-        if transition == gst::StateChange::PausedToReady
-            && let State::Started(started) = &mut *lock(&self.state)
-        {
+        if transition == gst::StateChange::PausedToReady {
             // It is nothing to wait for any more, and may be one of a camera's few buffers.
-            started.prerolled = None;
+            self.keep_prerolled(None);
         }
         Ok(changed)
     }
@@ -221,7 +170,10 @@ impl BaseSinkImpl for MjpegServerSink {
         started.camera.fanout.close();
         let aborted = started.server.stop(STOP_DEADLINE);
         let figures = viewers::summary(&started.camera.figures(Instant::now()));
-        gst::info!(CAT, imp = self, "stopped: {figures}; {aborted} connections were cut off");
+        match aborted {
+            Some(aborted) => gst::info!(CAT, imp = self, "stopped: {figures}; {aborted} connections were cut off"),
+            None => gst::warning!(CAT, imp = self, "stopped: {figures}; connections were not cut off in time"),
+        }
         self.obj().notify(PROP_CURRENT_PORT);
         Ok(())
     }
@@ -248,14 +200,14 @@ impl BaseSinkImpl for MjpegServerSink {
 
     fn unlock(&self) -> Result<(), gst::ErrorMessage> {
         if let Some(camera) = self.camera() {
-            camera.fanout.cancel(true);
+            camera.fanout.cancel_waits();
         }
         Ok(())
     }
 
     fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
         if let Some(camera) = self.camera() {
-            camera.fanout.cancel(false);
+            camera.fanout.allow_waits();
         }
         Ok(())
     }
@@ -274,9 +226,16 @@ impl MjpegServerSink {
         // pipeline runs by the time its first picture comes.
         let counts = self.upstream_live.load(Ordering::Relaxed);
         self.publish(buffer, if counts { clock::age(&self.obj(), buffer) } else { Duration::ZERO });
-        if let State::Started(started) = &mut *lock(&self.state) {
-            started.prerolled = Some(buffer.clone());
-        }
+        self.keep_prerolled(Some(buffer.clone()));
+    }
+
+    fn keep_prerolled(&self, buffer: Option<gst::Buffer>) {
+        let former = match &mut *lock(&self.state) {
+            State::Started(started) => std::mem::replace(&mut started.prerolled, buffer),
+            State::Stopped => None,
+        };
+        // Outside of the lock: others learn of its end.
+        drop(former);
     }
 
     /// Gives a picture to the viewers that was captured `age` ago, unless its reference timestamp says otherwise.

@@ -97,7 +97,7 @@ impl Teller {
     ///
     /// The system has no thread left.
     pub(super) fn observer(&mut self, element: glib::WeakRef<MjpegServerSink>) -> io::Result<Observer> {
-        let (post, delivery) = Post::new(MOST_EVENTS);
+        let (post, delivery) = Post::new(MAX_EVENTS);
         let (before, teller) = (self.thread.take(), element.clone());
         let thread = thread::Builder::new().name("mjpeghttp-events".into()).spawn(move || {
             // However slow its handlers are, what is left of the last run comes first.
@@ -126,7 +126,7 @@ impl Teller {
                 Event::Trouble(what) => post.tell(Told::Trouble(what.to_owned())),
             };
             if let (Err(Full), Some(element)) = (told, element.upgrade()) {
-                gst::warning!(CAT, obj = element, "a handler is too slow: {MOST_EVENTS} signals wait, one is left out");
+                gst::warning!(CAT, obj = element, "a handler is too slow: {MAX_EVENTS} signals wait, one is left out");
             }
         }))
     }
@@ -221,4 +221,4 @@ fn client(viewer: &ViewerFigures) -> gst::Structure {
 
 /// Signals that may wait for a handler, beside those of viewers that leave. Chosen: more come only where a handler never
 /// returns; 200 bytes each.
-const MOST_EVENTS: usize = 4096;
+const MAX_EVENTS: usize = 4096;

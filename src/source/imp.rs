@@ -160,7 +160,7 @@ impl ElementImpl for MjpegClientSrc {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         let queue = self.queue();
         if transition == gst::StateChange::PlayingToPaused && self.obj().is_live() {
-            queue.iter().for_each(|queue| queue.hold());
+            queue.iter().for_each(|queue| queue.pause());
             lock(&self.unlocking).pauses(Some(thread::current().id()));
         }
         let changed = self.parent_change_state(transition);
@@ -263,7 +263,7 @@ impl BaseSrcImpl for MjpegClientSrc {
         if unlocking.unlock(thread::current().id())
             && let Some(queue) = self.queue()
         {
-            queue.flush(true);
+            queue.start_flushing();
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl BaseSrcImpl for MjpegClientSrc {
         if unlocking.unlock_stop(thread::current().id())
             && let Some(queue) = self.queue()
         {
-            queue.flush(false);
+            queue.stop_flushing();
         }
         Ok(())
     }

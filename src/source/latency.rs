@@ -18,7 +18,7 @@ impl Latency {
             self.transfers.pop_front();
         }
         if transfer <= STEP && self.reported.is_zero() {
-            // No more of the last pictures are late than were before, and they were few enough.
+            // Nothing was reported, and this picture is in time: the answer cannot change.
             return None;
         }
         let mut last = [gst::ClockTime::ZERO; PICTURES];

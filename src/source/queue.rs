@@ -152,14 +152,18 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Lets [`take`](Self::take) return at once, now and until called with `false`.
-    pub(super) fn flush(&self, flushing: bool) {
-        self.lock().flushing = flushing;
+    /// Lets [`take`](Self::take) return at once, now and until [`stop_flushing`](Self::stop_flushing).
+    pub(super) fn start_flushing(&self) {
+        self.lock().flushing = true;
         self.changed.notify_all();
     }
 
+    pub(super) fn stop_flushing(&self) {
+        self.lock().flushing = false;
+    }
+
     /// Lets [`take`](Self::take) hand out nothing, now and until [`resume`](Self::resume).
-    pub(super) fn hold(&self) {
+    pub(super) fn pause(&self) {
         self.lock().paused = true;
         self.changed.notify_all();
     }
@@ -181,8 +185,8 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits that long, or until stopped.
-    pub(super) fn pause(&self, delay: Duration) {
+    /// Lets the writer wait that long, or until stopped.
+    pub(super) fn wait_before_retry(&self, delay: Duration) {
         let state = self.lock();
         let waited = self.changed.wait_timeout_while(state, delay, |state| !state.stopped);
         drop(waited.unwrap_or_else(PoisonError::into_inner));

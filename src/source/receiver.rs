@@ -111,7 +111,7 @@ impl Receiver for ToElement {
 
     fn pause(&self, delay: Duration) {
         self.queue.wake();
-        self.queue.pause(delay);
+        self.queue.wait_before_retry(delay);
     }
 }
 

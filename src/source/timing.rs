@@ -44,14 +44,14 @@ impl Timing {
         // Unix time may be in milliseconds; anything else is in seconds.
         let unix = unix_time::parse(timestamp).map(|time| u128::from(time.nseconds()));
         let stamp = i64::try_from(unix.or_else(|| unix_time::decimal(timestamp))?).ok()?;
-        let now = i64::try_from(arrived.nseconds()).ok()?.checked_sub(stamp)?;
+        let latest = i64::try_from(arrived.nseconds()).ok()?.checked_sub(stamp)?;
         let offset = match self.offset {
-            Some(offset) if now.abs_diff(offset) < MAX_DELAY => {
+            Some(offset) if latest.abs_diff(offset) < MAX_DELAY => {
                 // The least delay is the network's own; rising slowly follows a server whose clock runs slow.
-                if now < offset { now } else { offset + (now - offset) / FOLLOW }
+                if latest < offset { latest } else { offset + (latest - offset) / FOLLOW }
             }
             // The first picture, or the server's clock was set, or began again.
-            _ => now,
+            _ => latest,
         };
         self.offset = Some(offset);
         u64::try_from(stamp.checked_add(offset)?).ok().map(gst::ClockTime::from_nseconds)

@@ -62,7 +62,7 @@ pub fn bodies_by_the_book_are_read_by_the_book(body: &[u8]) {
 }
 
 fn decode(pieces: &[&[u8]]) -> (Result<bool, ChunkedError>, Vec<u8>) {
-    let (mut chunked, mut out) = (Chunked::new(), Vec::new());
+    let (mut chunked, mut out) = (Chunked::announced(), Vec::new());
     for piece in pieces {
         match chunked.decode(piece, |data| out.extend_from_slice(data)) {
             Ok(true) => {}

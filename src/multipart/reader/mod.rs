@@ -73,9 +73,9 @@ pub struct Limits {
 pub enum Event<S> {
     /// A whole picture.
     Frame(Frame<S>),
-    /// A picture was lost. A stream of hardly anything else may lose more than are told.
+    /// A picture was lost. No more than `MAX_EVENTS` are kept between two calls of [`next`](Reader::next).
     Damaged(Damage),
-    /// A part of another type was skipped. Of very many in one read the last are told behind all else.
+    /// A part of another type was skipped. Those beyond `MAX_EVENTS` come behind all other events.
     Foreign,
 }
 
@@ -286,7 +286,7 @@ struct Start {
     head: Head,
     /// Bytes of its part before it.
     body: u64,
-    /// They are as many as a picture's start, and not all blanks.
+    /// As many of these bytes as a picture has at least are not blank.
     behind_junk: bool,
     /// A delimiter stood there.
     delimited: bool,

@@ -18,7 +18,7 @@ pub(super) struct Skip {
     head: Option<Head>,
     /// Bytes after which it ends without a delimiter.
     left: Option<u64>,
-    /// Those are what its head says, which counts as far as what follows confirms it.
+    /// `left` is the length that its head declares, to be confirmed by a delimiter.
     declared: bool,
     /// The current line's beginning is gone.
     overlong: bool,

@@ -184,10 +184,10 @@ fn stopping_ends_the_wait_of_the_writer() {
 fn stopping_ends_a_pause_and_every_later_one() {
     let (queue, _) = queue(LeakyType::Downstream, 1);
     thread::scope(|scope| {
-        scope.spawn(|| queue.pause(Duration::from_secs(3600)));
+        scope.spawn(|| queue.wait_before_retry(Duration::from_secs(3600)));
         queue.stop();
     });
-    queue.pause(Duration::from_secs(3600));
+    queue.wait_before_retry(Duration::from_secs(3600));
 }
 
 #[test]
@@ -195,19 +195,19 @@ fn flushing_ends_the_wait_of_the_reader_until_it_is_over() {
     let (queue, start) = queue(LeakyType::Downstream, 16);
     thread::scope(|scope| {
         let reader = scope.spawn(|| queue.take(|| start));
-        queue.flush(true);
+        queue.start_flushing();
         assert_eq!(reader.join().expect("the reader does not panic"), Taken::Flushing);
     });
     put(&queue, 0, start);
     assert_eq!(queue.take(|| start), Taken::Flushing);
-    queue.flush(false);
+    queue.stop_flushing();
     assert_eq!(take(&queue, start), (0, true));
 }
 
 #[test]
 fn what_came_in_a_pause_is_chosen_from_at_its_end() {
     let (queue, start) = queue(LeakyType::Downstream, 16);
-    queue.hold();
+    queue.pause();
     thread::scope(|scope| {
         let reader = scope.spawn(|| take(&queue, start + ms(60_000)));
         put(&queue, 0, start);
@@ -221,7 +221,7 @@ fn what_came_in_a_pause_is_chosen_from_at_its_end() {
 fn what_came_in_a_pause_is_late_whatever_the_latency() {
     let (queue, start) = queue(LeakyType::Downstream, 16);
     queue.set_latency(ms(1000));
-    queue.hold();
+    queue.pause();
     put(&queue, 0, start);
     put(&queue, 1, start + ms(33));
     queue.resume(start + ms(60));
@@ -231,11 +231,11 @@ fn what_came_in_a_pause_is_late_whatever_the_latency() {
 #[test]
 fn flushing_ends_the_wait_of_the_reader_in_a_pause() {
     let (queue, start) = queue(LeakyType::Downstream, 16);
-    queue.hold();
+    queue.pause();
     put(&queue, 0, start);
     thread::scope(|scope| {
         let reader = scope.spawn(|| queue.take(|| start));
-        queue.flush(true);
+        queue.start_flushing();
         assert_eq!(reader.join().expect("the reader does not panic"), Taken::Flushing);
     });
 }

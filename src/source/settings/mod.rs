@@ -85,7 +85,7 @@ pub(super) enum SettingsError {
     ControlCharacter { property: &'static str },
     #[error("cookies holds one without =; each is name=value")]
     Cookie,
-    #[error("{password} is set, but {user} is not")]
+    #[error("{password} is set, but {user} is not; set both, or neither")]
     PasswordAlone { password: &'static str, user: &'static str },
     #[error("{property} is set, but proxy is not; it looks like http://proxy:3128")]
     NoProxy { property: &'static str },

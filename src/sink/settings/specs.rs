@@ -1,188 +1,47 @@
-//! The properties: their specifications and what the user asked for.
+//! The specifications of the properties.
 
 use std::sync::LazyLock;
 
 use glib::prelude::*;
 use gst::prelude::GstParamSpecBuilderExt as _;
 
-use crate::{
-    multipart::BoundaryError,
-    server::{
-        Activation, CameraConfig, Config, Endpoint, Mount, MountError, OriginError, Secrets, TlsFiles, TokenError,
-    },
-};
+pub(crate) const PROP_HOST: &str = "host";
+pub(crate) const PROP_PORT: &str = "port";
+pub(crate) const PROP_MOUNT: &str = "mount";
+pub(crate) const PROP_CURRENT_PORT: &str = "current-port";
+pub(crate) const PROP_BOUNDARY: &str = "boundary";
+pub(crate) const PROP_LIVE_SYNC: &str = "live-sync";
+pub(crate) const PROP_IDLE_THROTTLE: &str = "idle-throttle";
+pub(crate) const PROP_TIMEOUT: &str = "timeout";
+pub(crate) const PROP_KEEPALIVE_INTERVAL: &str = "keepalive-interval";
+pub(crate) const PROP_MAX_FPS: &str = "max-fps";
+pub(crate) const PROP_MAX_CLIENTS: &str = "max-clients";
+pub(crate) const PROP_MAX_CLIENTS_PER_ADDRESS: &str = "max-clients-per-address";
+pub(crate) const PROP_USER_ID: &str = "user-id";
+pub(crate) const PROP_USER_PW: &str = "user-pw";
+pub(crate) const PROP_TOKEN: &str = "token";
+pub(crate) const PROP_TLS_CERTIFICATE_FILE: &str = "tls-certificate-file";
+pub(crate) const PROP_TLS_PRIVATE_KEY_FILE: &str = "tls-private-key-file";
+pub(crate) const PROP_ALLOW_ORIGIN: &str = "allow-origin";
+pub(crate) const PROP_NUM_CLIENTS: &str = "num-clients";
+pub(crate) const PROP_BYTES_SERVED: &str = "bytes-served";
+pub(crate) const PROP_SERVER_STATS: &str = "server-stats";
+pub(crate) const PROP_CLIENT_STATS: &str = "client-stats";
 
-pub(super) const PROP_HOST: &str = "host";
-pub(super) const PROP_PORT: &str = "port";
-pub(super) const PROP_MOUNT: &str = "mount";
-pub(super) const PROP_CURRENT_PORT: &str = "current-port";
-pub(super) const PROP_BOUNDARY: &str = "boundary";
-pub(super) const PROP_LIVE_SYNC: &str = "live-sync";
-pub(super) const PROP_IDLE_THROTTLE: &str = "idle-throttle";
-pub(super) const PROP_TIMEOUT: &str = "timeout";
-pub(super) const PROP_KEEPALIVE_INTERVAL: &str = "keepalive-interval";
-pub(super) const PROP_MAX_FPS: &str = "max-fps";
-pub(super) const PROP_MAX_CLIENTS: &str = "max-clients";
-pub(super) const PROP_MAX_CLIENTS_PER_ADDRESS: &str = "max-clients-per-address";
-pub(super) const PROP_USER_ID: &str = "user-id";
-pub(super) const PROP_USER_PW: &str = "user-pw";
-pub(super) const PROP_TOKEN: &str = "token";
-pub(super) const PROP_TLS_CERTIFICATE_FILE: &str = "tls-certificate-file";
-pub(super) const PROP_TLS_PRIVATE_KEY_FILE: &str = "tls-private-key-file";
-pub(super) const PROP_ALLOW_ORIGIN: &str = "allow-origin";
-pub(super) const PROP_NUM_CLIENTS: &str = "num-clients";
-pub(super) const PROP_BYTES_SERVED: &str = "bytes-served";
-pub(super) const PROP_SERVER_STATS: &str = "server-stats";
-pub(super) const PROP_CLIENT_STATS: &str = "client-stats";
-
-const DEFAULT_HOST: &str = "127.0.0.1";
-const DEFAULT_PORT: u16 = 8080;
-const DEFAULT_MOUNT: &str = "/";
-const DEFAULT_BOUNDARY: &str = "frame";
-const DEFAULT_LIVE_SYNC: bool = false;
-const DEFAULT_IDLE_THROTTLE: bool = false;
+pub(super) const DEFAULT_HOST: &str = "127.0.0.1";
+pub(super) const DEFAULT_PORT: u16 = 8080;
+pub(super) const DEFAULT_MOUNT: &str = "/";
+pub(super) const DEFAULT_BOUNDARY: &str = "frame";
+pub(super) const DEFAULT_LIVE_SYNC: bool = false;
+pub(super) const DEFAULT_IDLE_THROTTLE: bool = false;
 /// Chosen: longer than any pause of a link that is to be of use. tcpserversink's default is never, which keeps every
 /// viewer that vanished.
-const DEFAULT_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(30);
+pub(super) const DEFAULT_TIMEOUT: gst::ClockTime = gst::ClockTime::from_seconds(30);
 /// Chosen: less than the 60 s after which nginx and others give up a silent server.
-const DEFAULT_KEEPALIVE_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(20);
+pub(super) const DEFAULT_KEEPALIVE_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(20);
 
-/// What the user asked for. The server starts on the way to READY, so a change counts from the next time; that is why the
-/// properties are not marked as mutable in READY. No `Debug`, as it would show the secrets.
-#[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) mount: Option<String>,
-    pub(super) boundary: Option<String>,
-    pub(super) live_sync: bool,
-    pub(super) idle_throttle: bool,
-    pub(super) timeout: gst::ClockTime,
-    pub(super) keepalive_interval: gst::ClockTime,
-    /// Pictures per second; 0 is no limit.
-    pub(super) max_fps: f64,
-    pub(super) max_clients: u32,
-    pub(super) max_clients_per_address: u32,
-    pub(super) user_id: Option<String>,
-    pub(super) user_pw: Option<String>,
-    pub(super) token: Option<String>,
-    pub(super) tls_certificate_file: Option<String>,
-    pub(super) tls_private_key_file: Option<String>,
-    pub(super) allow_origin: Option<String>,
-}
-
-/// Why the element cannot start with these settings.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SettingsError {
-    /// The mount is not valid.
-    #[error(transparent)]
-    Mount(#[from] MountError),
-    /// There is a key and nothing that it belongs to.
-    #[error("tls-private-key-file is set and tls-certificate-file is not; set both, or neither for plain HTTP")]
-    KeyAlone,
-    /// There is a password and nobody that it belongs to: it would keep nobody out.
-    #[error("user-pw is set and user-id is not; set both, or a token instead")]
-    PasswordAlone,
-    /// The token is not valid.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The origin is not valid.
-    #[error(transparent)]
-    Origin(#[from] OriginError),
-    /// The boundary is not valid.
-    #[error("boundary: {0}")]
-    Boundary(#[from] BoundaryError),
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            host: DEFAULT_HOST.to_owned(),
-            port: DEFAULT_PORT,
-            mount: Some(DEFAULT_MOUNT.to_owned()),
-            boundary: Some(DEFAULT_BOUNDARY.to_owned()),
-            live_sync: DEFAULT_LIVE_SYNC,
-            idle_throttle: DEFAULT_IDLE_THROTTLE,
-            timeout: DEFAULT_TIMEOUT,
-            keepalive_interval: DEFAULT_KEEPALIVE_INTERVAL,
-            max_fps: 0.0,
-            max_clients: 0,
-            max_clients_per_address: 0,
-            user_id: None,
-            user_pw: None,
-            token: None,
-            tls_certificate_file: None,
-            tls_private_key_file: None,
-            allow_origin: None,
-        }
-    }
-}
-
-impl Settings {
-    /// What this sink has in common with those that share its server.
-    pub(super) fn config(&self) -> Result<Config, SettingsError> {
-        Ok(Config {
-            endpoint: Endpoint::new(&self.host, self.port),
-            activation: Activation::read(|name| std::env::var(name).ok()),
-            tls: self.tls()?,
-            timeout: self.timeout.into(),
-            per_address: number(self.max_clients_per_address),
-            secrets: self.secrets()?,
-            allow_origin: given(&self.allow_origin).map(str::parse).transpose()?,
-        })
-    }
-
-    /// What is this sink's own.
-    pub(super) fn camera(&self) -> Result<CameraConfig, SettingsError> {
-        Ok(CameraConfig {
-            boundary: given(&self.boundary).unwrap_or(DEFAULT_BOUNDARY).parse()?,
-            keepalive: self.keepalive_interval.into(),
-            max_fps: (self.max_fps > 0.0).then_some(self.max_fps),
-            max_clients: number(self.max_clients),
-        })
-    }
-
-    pub(super) fn mount(&self) -> Result<Mount, SettingsError> {
-        Ok(given(&self.mount).unwrap_or(DEFAULT_MOUNT).parse()?)
-    }
-
-    fn tls(&self) -> Result<Option<TlsFiles>, SettingsError> {
-        match (given(&self.tls_certificate_file), given(&self.tls_private_key_file)) {
-            (Some(certificate), key) => {
-                Ok(Some(TlsFiles { certificate: certificate.into(), key: key.unwrap_or(certificate).into() }))
-            }
-            (None, Some(_)) => Err(SettingsError::KeyAlone),
-            (None, None) => Ok(None),
-        }
-    }
-
-    fn secrets(&self) -> Result<Secrets, SettingsError> {
-        let user = match (given(&self.user_id), given(&self.user_pw)) {
-            (Some(user), password) => Some((user.to_owned(), password.unwrap_or_default().to_owned())),
-            (None, Some(_)) => return Err(SettingsError::PasswordAlone),
-            (None, None) => None,
-        };
-        let token = given(&self.token).map(str::parse).transpose()?;
-        Ok(Secrets { user, token })
-    }
-}
-
-/// A time as properties have it.
-pub(super) fn time(value: &glib::Value) -> gst::ClockTime {
-    gst::ClockTime::from_nseconds(value.get().expect("GObject has checked the type"))
-}
-
-/// A limit as the server counts.
-fn number(limit: u32) -> usize {
-    usize::try_from(limit).unwrap_or(usize::MAX)
-}
-
-/// The text of a property, unless it is empty.
-fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref().filter(|text| !text.is_empty())
-}
-
-pub(super) fn properties() -> &'static [glib::ParamSpec] {
+/// All properties of the element.
+pub(crate) fn properties() -> &'static [glib::ParamSpec] {
     static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
         let mut properties = server_properties();
         properties.extend(viewer_properties());
