@@ -24,7 +24,7 @@ pub enum ChunkedError {
     LineTooLong,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Length(Length),
     Data(u64),
@@ -43,7 +43,6 @@ enum State {
     /// Not chunked at all.
     AsItIs,
     /// Before the first line.
-    #[default]
     Start,
 }
 
@@ -64,7 +63,7 @@ struct Length {
 impl Chunked {
     /// A body before its first byte, whose head says that it is chunked.
     pub fn announced() -> Self {
-        Self { state: State::default(), first: Some(Vec::new()), returns: false, announced: true }
+        Self { state: State::Start, first: Some(Vec::new()), returns: false, announced: true }
     }
 
     /// A body before its first byte, of which nobody says that it is chunked: its first line has to be a length and
