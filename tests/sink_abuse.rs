@@ -132,6 +132,7 @@ fn without_descriptors_it_goes_on_and_recovers() {
         let _ = { connection }.write_all(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
     wait_until("nothing to be left", || camera.files() >= 25);
+    wait_until("word of it", || camera.has_posted("no connection can be accepted now: Too many open files"));
     viewer.see(60);
     drop(waiting);
     wait_until("a snapshot", || {

@@ -16,7 +16,7 @@ use super::{
 pub struct Launched {
     process: Process,
     pub address: SocketAddr,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// The words that play this with the plugin that was built for these tests.
@@ -37,11 +37,14 @@ impl Launched {
             Command::new("sh")
                 .args(["-c", &format!("ulimit -n {files} && exec \"$@\""), "sh"])
                 .args(gst_launch(pipeline.trim_end()))
-                .env("GST_REGISTRY", folder.path("registry.bin")),
+                .env("GST_REGISTRY", folder.path("registry.bin"))
+                // Its log has what is posted on the bus.
+                .env("GST_DEBUG", "GST_ERROR_SYSTEM:4")
+                .env("GST_DEBUG_FILE", folder.path("log.txt")),
         );
         let address = (Ipv4Addr::LOCALHOST, port).into();
         wait_until("the camera", || TcpStream::connect(address).is_ok());
-        Self { process, address, _folder: folder }
+        Self { process, address, folder }
     }
 
     /// Bytes of memory that it has in use.
@@ -50,6 +53,12 @@ impl Launched {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says so");
         1024 * line.split_whitespace().next().and_then(|number| number.parse::<usize>().ok()).expect("a number")
+    }
+
+    /// Whether it has posted such a message.
+    #[track_caller]
+    pub fn has_posted(&self, text: &str) -> bool {
+        fs::read_to_string(self.folder.path("log.txt")).expect("it has a log").contains(text)
     }
 
     /// How many files it has open, sockets among them.
