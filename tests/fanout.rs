@@ -93,6 +93,33 @@ fn a_repetition_reaches_who_has_had_the_item_and_nobody_twice() {
 }
 
 #[test]
+fn an_end_can_be_taken_back() {
+    let fanout = Fanout::new();
+    fanout.publish("last");
+    fanout.end();
+    fanout.go_on();
+    let mut reader = fanout.subscribe();
+    assert_eq!(poll(&mut reader), item("last", 0));
+    assert_eq!(poll(&mut reader), Poll::Pending);
+    fanout.close();
+    fanout.go_on();
+    assert_eq!(poll(&mut reader), Poll::Ready(Next::Closed));
+}
+
+/// Those before its signing on are not its own, but for the newest.
+#[test]
+fn a_reader_takes_or_skips_what_is_published_while_it_reads() {
+    let fanout = Fanout::new();
+    ["1", "2", "3", "4", "5"].into_iter().for_each(|number| fanout.publish(number));
+    let (mut quick, mut slow) = (fanout.subscribe(), fanout.subscribe());
+    assert_eq!((poll(&mut quick), quick.seen()), (item("5", 0), 5));
+    ["6", "7", "8"].into_iter().for_each(|number| fanout.publish(number));
+    assert_eq!(slow.seen(), 4);
+    assert_eq!((poll(&mut slow), slow.seen()), (item("8", 3), 8));
+    assert_eq!((poll(&mut quick), quick.seen()), (item("8", 2), 8));
+}
+
+#[test]
 fn a_series_can_go_on_after_its_end_but_not_after_closing() {
     let fanout = Fanout::new();
     fanout.end();

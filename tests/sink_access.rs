@@ -68,9 +68,11 @@ fn the_client_reads_a_closed_camera_with_its_password() {
 /// A password without a user once let everybody in.
 #[test]
 fn secrets_that_keep_nobody_out_keep_the_server_from_starting() {
-    for (property, value, says) in
-        [("token", "two words", "a token has letters, digits"), ("user-pw", "secret", "user-id is not; set both")]
-    {
+    for (property, value, says) in [
+        ("token", "two words", "a token has 1 to 1024 letters, digits"),
+        ("user-pw", "secret", "user-id is not; set both"),
+        ("user-id", "ann", "user-pw is not; set both"),
+    ] {
         let camera = Camera::new("is-live=true", "");
         camera.sink.set_property(property, value);
         assert!(camera.pipeline.set_state(gst::State::Playing).is_err(), "{property}");

@@ -213,6 +213,23 @@ fn in_ready_viewers_keep_their_picture_and_go_on_with_the_next_start() {
     assert!(viewer.picture() == pictures()[1]);
 }
 
+/// Seen from outside: with a camera that starts slowly, viewers got the end of the run before, over and over.
+#[test]
+fn after_an_end_viewers_wait_for_the_next_run() {
+    let camera = Camera::live();
+    camera.push(&pictures()[0]);
+    camera.end();
+    camera.set_state(gst::State::Ready);
+    let mut in_ready = Viewer::open(camera.address());
+    assert!(in_ready.picture() == pictures()[0]);
+    camera.set_state(gst::State::Playing);
+    let mut in_playing = Viewer::open(camera.address());
+    assert!(in_playing.picture() == pictures()[0]);
+    camera.push(&pictures()[1]);
+    assert!(in_ready.picture() == pictures()[1]);
+    assert!(in_playing.picture() == pictures()[1]);
+}
+
 /// A camera with few buffers may wait for this one.
 #[test]
 fn in_ready_no_buffer_is_kept() {

@@ -277,7 +277,9 @@ fn addresses_and_hosts_that_are_none_are_refused_and_unusual_ones_are_not() {
         ("http://localhost", "", 200),
         ("https://ann:pw@[::1]:1/health?x#y", "", 200),
         ("//health", "", 404),
-        ("/%68ealth", "", 404),
+        ("/%68ealth", "", 200),
+        ("/%2Fhealth", "", 404),
+        ("/%2e%2e/health", "", 404),
         ("/door/../health", "", 404),
     ] {
         let stream = connect(camera.address());

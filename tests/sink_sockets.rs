@@ -84,7 +84,7 @@ fn what_cannot_be_a_socket_is_an_error_that_says_why() {
     let folder = Folder::new();
     let file = folder.file("notes.txt", "not to be lost");
     for (path, words) in [
-        (file.as_str(), "is a file and no socket"),
+        (file.as_str(), "is there and no socket"),
         ("camera.sock", "needs an absolute path"),
         ("", "needs an absolute path"),
         ("/no/such/folder/camera.sock", "cannot listen at /no/such/folder/camera.sock"),

@@ -88,6 +88,8 @@ fn files_that_cannot_be_used_are_named_with_the_cure() {
     openssl(&["pkey", "-in", &key, "-aes256", "-passout", "pass:secret", "-out", &encrypted]);
     let damaged = certificate.path("damaged.pem");
     fs::write(&damaged, "-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n").expect("a file");
+    let cut = certificate.path("cut.pem");
+    fs::write(&cut, "-----BEGIN CERTIFICATE-----\nMIIB\n").expect("a file");
     let other = Certificate::new("IP:127.0.0.1", 1);
     let kinds = ["EC:secp521r1", "EC:secp256k1", "ED448:", "RSA:1024"].map(|kind| {
         let (algorithm, detail) = kind.split_once(':').expect("both");
@@ -104,6 +106,7 @@ fn files_that_cannot_be_used_are_named_with_the_cure() {
         (format!("tls-certificate-file={file}"), vec![&file, "has no private key", "tls-private-key-file"]),
         (with(&file, &encrypted), vec![&encrypted, "is encrypted", "openssl pkey"]),
         (with(&damaged, &key), vec![&damaged, "is damaged"]),
+        (with(&cut, &key), vec![&cut, "is damaged: the line -----END CERTIFICATE----- is missing"]),
         (with(&file, &other.key()), vec!["is not that of the certificate in", &file]),
         (format!("tls-private-key-file={key}"), vec!["tls-certificate-file is not"]),
     ]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use common::{
-    http::{Viewer, connect, get, send_request, stalled},
+    http::{Viewer, connect, get, request, send_request, stalled},
     pipeline::{Camera, DEADLINE, large, pictures, wait_until},
 };
 use gst::prelude::*;
@@ -239,6 +239,7 @@ fn one_viewer_too_many_is_told_to_come_back_later() {
     let refused = get(camera.address(), "/stream");
     assert_eq!(refused.head.code(), 503);
     assert_eq!(refused.head.field("Retry-After"), Some("5"));
+    assert_eq!(request(camera.address(), "HEAD", "/stream").head.code(), 503);
     assert_eq!(get(camera.address(), "/snapshot").head.code(), 200);
 }
 
@@ -296,6 +297,29 @@ fn a_viewer_gets_no_more_pictures_than_it_asks_for() {
     assert!(slow.picture() == pictures[0]);
     assert!(slow.picture() == pictures[7]);
     slow.expect_end();
+}
+
+/// Seen from outside: a viewer that had stalled had skipped nothing, and what it missed was in no figure when it had gone.
+#[test]
+fn what_a_viewer_misses_counts_while_it_misses_it_and_when_it_has_gone() {
+    let (camera, told) = camera_with("");
+    camera.push(&pictures()[0]);
+    let mut slow = Viewer::open_as(connect(camera.address()), "/stream?fps=0.02", "");
+    assert!(slow.picture() == pictures()[0]);
+    let figures = || {
+        let status: serde_json::Value = serde_json::from_slice(&get(camera.address(), "/status").body).expect("JSON");
+        (status["clients"][0]["skipped"].as_u64(), status["served"]["skipped"].as_u64())
+    };
+    for n in 1..=7 {
+        camera.push(&pictures()[n]);
+        camera.wait_for_pictures(n as u64 + 1);
+    }
+    // The newest may still come.
+    assert_eq!(figures(), (Some(6), Some(6)));
+    assert_eq!(next(&told), Told::Added(1));
+    drop(slow);
+    assert_eq!(next(&told), Told::Removed(1, "closed".into()));
+    assert_eq!(figures(), (None, Some(7)));
 }
 
 #[test]

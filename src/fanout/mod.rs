@@ -23,7 +23,7 @@ pub struct Fanout<T>(Arc<Shared<T>>);
 pub struct Reader<T> {
     shared: Arc<Shared<T>>,
     key: usize,
-    /// Number of the last item taken.
+    /// Number of the last item taken; before the first, of the one before the newest at its signing on.
     seen: u64,
     /// Number of the last repetition taken.
     repeats_seen: u64,
@@ -36,7 +36,7 @@ pub enum Next<T> {
     Item {
         /// The item.
         item: T,
-        /// How many were published since the reader's last one without it taking them.
+        /// How many were published since the reader's last one, or its signing on, that it was not given.
         skipped: u64,
     },
     /// The newest item once more, as [`Fanout::repeat`] asked for.
@@ -160,18 +160,26 @@ impl<T: Clone> Fanout<T> {
         self.enter(Phase::Ended);
     }
 
+    /// Takes an [`end`](Self::end) back: readers that have not learnt of it wait for the next item.
+    pub fn go_on(&self) {
+        let mut state = self.0.lock();
+        if state.phase == Phase::Ended {
+            state.phase = Phase::Open;
+        }
+    }
+
     /// Sends all readers away, now and for ever.
     pub fn close(&self) {
         self.enter(Phase::Closed);
     }
 
-    /// Signs on a reader. The newest item is its first.
+    /// Signs on a reader. It is given, or skips, the newest item and all that are published from now on.
     pub fn subscribe(&self) -> Reader<T> {
-        let (key, repeats_seen) = {
+        let (key, seen, repeats_seen) = {
             let mut state = self.0.lock();
-            (state.readers.insert(None), state.repeats)
+            (state.readers.insert(None), state.number.saturating_sub(1), state.repeats)
         };
-        Reader { shared: self.0.clone(), key, seen: 0, repeats_seen }
+        Reader { shared: self.0.clone(), key, seen, repeats_seen }
     }
 
     /// How many readers there are.
@@ -232,8 +240,7 @@ impl<T: Clone> Reader<T> {
         }
         if let Some(newest) = &state.newest {
             if state.number > self.seen {
-                // A reader skips nothing of what was published before it came.
-                let skipped = if self.seen == 0 { 0 } else { state.number - self.seen - 1 };
+                let skipped = state.number - self.seen - 1;
                 self.seen = state.number;
                 self.repeats_seen = state.repeats;
                 return Poll::Ready(Next::Item { item: newest.clone(), skipped });
@@ -248,6 +255,12 @@ impl<T: Clone> Reader<T> {
         }
         state.wake_later(self.key, cx);
         Poll::Pending
+    }
+
+    /// Number of the last item that it was given or skipped; of those before its signing on all but the newest count as
+    /// that.
+    pub fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Waits for the end of the series.

@@ -29,7 +29,7 @@ pub struct Token(String);
 
 /// A text that cannot be a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a token has letters, digits and any of - . _ ~, at least one")]
+#[error("a token has 1 to {MAX_TOKEN} letters, digits and any of - . _ ~")]
 pub struct TokenError;
 
 /// Judges requests, and slows down who guesses.
@@ -81,7 +81,8 @@ impl std::str::FromStr for Token {
 
     fn from_str(text: &str) -> Result<Self, TokenError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-        if !text.is_empty() && text.bytes().all(allowed) { Ok(Self(text.to_owned())) } else { Err(TokenError) }
+        let is_token = (1..=MAX_TOKEN).contains(&text.len()) && text.bytes().all(allowed);
+        is_token.then(|| Self(text.to_owned())).ok_or(TokenError)
     }
 }
 
@@ -146,6 +147,10 @@ fn same(given: Option<&[u8]>, wanted: Option<String>) -> bool {
 
 const BASIC: &str = "Basic realm=\"camera\", charset=\"UTF-8\"";
 const BEARER: &str = "Bearer realm=\"camera\"";
+
+/// Longest token, in bytes. Chosen: far more than guessing needs, and far less than a request's head may have; longer ones
+/// nobody could send.
+const MAX_TOKEN: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -216,9 +221,10 @@ mod tests {
 
     #[test]
     fn a_token_that_would_need_escaping_is_refused() {
-        for text in ["", "a b", "a&b", "ä", "a\r\nb", "a/b"] {
+        for text in ["", "a b", "a&b", "ä", "a\r\nb", "a/b", &"a".repeat(MAX_TOKEN + 1)] {
             assert_eq!(text.parse::<Token>(), Err(TokenError), "{text:?}");
         }
+        assert!("a".repeat(MAX_TOKEN).parse::<Token>().is_ok());
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct Camera {
     pub fanout: Fanout<Arc<Picture>>,
     /// Who watches.
     pub viewers: Arc<Viewers>,
-    pictures: AtomicU64,
+    pictures: Arc<AtomicU64>,
     bytes: AtomicU64,
     damaged: AtomicU64,
     /// When the pictures of the last [`RATE_WINDOW`] came, the last two at least.
@@ -109,11 +109,12 @@ impl Picture {
 impl Camera {
     /// A camera without pictures. The observer is told who comes and goes, by numbers of `ids`.
     pub fn new(config: CameraConfig, ids: Ids, observer: Observer) -> Self {
+        let pictures = Arc::<AtomicU64>::default();
         Self {
             fanout: Fanout::new(),
-            viewers: Viewers::new(config.max_clients, ids, observer),
+            viewers: Viewers::new(config.max_clients, pictures.clone(), ids, observer),
             config,
-            pictures: AtomicU64::new(0),
+            pictures,
             bytes: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
             recent: Mutex::default(),
@@ -142,7 +143,7 @@ impl Camera {
         let interval = {
             let mut recent = lock(&self.recent);
             forget(&mut recent, now);
-            interval(&recent).unwrap_or(RATE_WINDOW)
+            interval(&recent).unwrap_or_default()
         };
         let why = {
             let mut idle = lock(&self.idle);

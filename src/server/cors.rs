@@ -20,7 +20,10 @@ pub struct AllowedOrigin(HeaderValue);
 
 /// A text that is no origin as browsers send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("allow-origin is * or one origin, a scheme and a host without a path: allow-origin=https://home.example:8123")]
+#[error(
+    "allow-origin is * or one origin as browsers send it, without a path and without a port that the scheme has anyway: \
+     allow-origin=https://home.example:8123"
+)]
 pub struct OriginError;
 
 impl AllowedOrigin {

@@ -60,7 +60,7 @@ async fn respond(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connec
     if let Some(Err(unknown)) = shared.names.as_ref().map(|names| names.check(request)) {
         return misdirected(&unknown);
     }
-    let path = request.uri().path();
+    let path = &*query::path(request.uri());
     // It shows nothing, and is the same everywhere: not even whether there is a camera.
     if path.ends_with("/favicon.ico") {
         return page::icon();
@@ -208,7 +208,8 @@ fn stream(request: &Request<Incoming>, mount: &Mount, camera: &Camera, peer: &Ar
         return page::alone(request.uri(), request.version(), mount);
     }
     if request.method() == Method::HEAD {
-        return stream_response(camera, Body::Bytes(Bytes::new()));
+        let is_full = camera.viewers.are_full();
+        return if is_full { full() } else { stream_response(camera, Body::Bytes(Bytes::new())) };
     }
     let Ok(place) = camera.viewers.watch(peer, layout, mark) else { return full() };
     if layout == Layout::Advance {

@@ -70,6 +70,7 @@ impl Stream {
         fps: Option<f64>,
         place: ViewerPlace,
     ) -> Self {
+        place.viewer.passed(pictures.seen());
         let pace = fps.map(Pace::new);
         Self { pictures, writer, layout, pace, place, phase: Phase::Opening, last: None, had_twice: false, ahead: 0 }
     }
@@ -133,6 +134,7 @@ impl Stream {
         let mut piece = piece(self.writer.part(picture.part()));
         self.last = Some(picture);
         self.place.viewer.count(piece.remaining(), skipped);
+        self.place.viewer.passed(self.pictures.seen());
         piece.advance(std::mem::take(&mut self.ahead));
         piece
     }

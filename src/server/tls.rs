@@ -46,7 +46,7 @@ pub enum TlsError {
         source: io::Error,
     },
     /// A file looks like PEM and is not.
-    #[error("{} is damaged: {source}", file.display())]
+    #[error("{} is damaged: {}", file.display(), fault(source))]
     Pem {
         /// Which one.
         file: PathBuf,
@@ -255,6 +255,17 @@ impl TlsFiles {
             let changed = (about.ctime(), about.ctime_nsec());
             Some(FileStamp { device: about.dev(), inode: about.ino(), length: about.len(), changed })
         })
+    }
+}
+
+/// What is wrong with a PEM file, for people: the library shows texts as lists of numbers.
+fn fault(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("the line -----END {}----- is missing", String::from_utf8_lossy(end_marker))
+        }
+        pem::Error::IllegalSectionStart { line } => format!("{:?} begins nothing", String::from_utf8_lossy(line)),
+        error => error.to_string(),
     }
 }
 

@@ -26,7 +26,7 @@ pub enum UnixError {
     #[error("another server listens at {}; choose another path", .0.display())]
     InUse(PathBuf),
     /// The file is not a socket, so not ours to replace.
-    #[error("{} is a file and no socket; choose another path", .0.display())]
+    #[error("{} is there and no socket; choose another path", .0.display())]
     OtherFile(PathBuf),
     /// Not a path to begin with.
     #[error("host=unix: needs an absolute path, such as host=unix:/run/camera.sock")]

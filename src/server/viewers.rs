@@ -73,6 +73,8 @@ pub(super) struct Full;
 pub struct Viewers {
     /// Most of them; 0 is no limit.
     most: usize,
+    /// How many pictures were published.
+    published: Arc<AtomicU64>,
     state: Mutex<State>,
     ids: Ids,
     observer: Observer,
@@ -106,6 +108,10 @@ pub struct Viewer {
     /// What it calls itself by; nothing depends on it that others may not know.
     mark: Option<u64>,
     connection: Arc<Connection>,
+    /// How many pictures were published.
+    published: Arc<AtomicU64>,
+    /// How many of them it was given, or skipped, or were there before it came.
+    passed: AtomicU64,
     pictures: AtomicU64,
     skipped: AtomicU64,
     bytes: AtomicU64,
@@ -150,8 +156,9 @@ impl std::fmt::Debug for Viewers {
 }
 
 impl Viewers {
-    pub(super) fn new(most: usize, ids: Ids, observer: Observer) -> Arc<Self> {
-        Arc::new(Self { most, state: Mutex::default(), ids, observer })
+    /// `published` counts the pictures.
+    pub(super) fn new(most: usize, published: Arc<AtomicU64>, ids: Ids, observer: Observer) -> Arc<Self> {
+        Arc::new(Self { most, published, state: Mutex::default(), ids, observer })
     }
 
     /// How many watch.
@@ -206,6 +213,12 @@ impl Viewers {
         }
     }
 
+    /// Whether there is no place for one more viewer unless another one gives up its own.
+    pub(super) fn are_full(&self) -> bool {
+        let state = lock(&self.state);
+        self.most > 0 && staying(&state.viewers) >= self.most
+    }
+
     /// A place for a viewer. When there is none the one that has stalled longest has to give up its own.
     pub(super) fn watch(
         self: &Arc<Self>,
@@ -215,8 +228,7 @@ impl Viewers {
     ) -> Result<ViewerPlace, Full> {
         let (key, viewer) = {
             let viewers = &mut lock(&self.state).viewers;
-            let staying = viewers.iter().filter(|(_, viewer)| !viewer.connection.is_leaving()).count();
-            if self.most > 0 && staying >= self.most {
+            if self.most > 0 && staying(viewers) >= self.most {
                 let now = Instant::now();
                 let stalled = viewers.iter().map(|(_, other)| &other.connection).filter(|other| !other.is_leaving());
                 let longest = stalled.max_by_key(|other| other.stalled_for(now)).ok_or(Full)?;
@@ -226,7 +238,7 @@ impl Viewers {
                 longest.leave(Reason::Evicted);
             }
             let id = self.ids.0.fetch_add(1, Ordering::Relaxed) + 1;
-            let viewer = Arc::new(Viewer::new(id, layout, mark, connection.clone()));
+            let viewer = Arc::new(Viewer::new(id, layout, mark, connection.clone(), self.published.clone()));
             (viewers.insert(viewer.clone()), viewer)
         };
         let place = ViewerPlace { viewers: self.clone(), key, viewer, reason: Reason::Closed };
@@ -255,18 +267,23 @@ impl Viewers {
     }
 }
 
+fn staying(viewers: &Slab<Arc<Viewer>>) -> usize {
+    viewers.iter().filter(|(_, viewer)| !viewer.connection.is_leaving()).count()
+}
+
 impl Served {
     fn add(&mut self, viewer: &Viewer) {
         self.pictures += viewer.pictures.load(Ordering::Relaxed);
-        self.skipped += viewer.skipped.load(Ordering::Relaxed);
+        self.skipped += viewer.skipped();
         self.bytes += viewer.bytes.load(Ordering::Relaxed);
     }
 }
 
 impl Viewer {
-    fn new(id: u64, layout: Layout, mark: Option<u64>, connection: Arc<Connection>) -> Self {
+    fn new(id: u64, layout: Layout, mark: Option<u64>, connection: Arc<Connection>, published: Arc<AtomicU64>) -> Self {
+        let passed = published.load(Ordering::Relaxed).into();
         let (pictures, skipped, bytes) = Default::default();
-        Self { id, layout, mark, connection, pictures, skipped, bytes }
+        Self { id, layout, mark, connection, published, passed, pictures, skipped, bytes }
     }
 
     /// Ready when it was sent away, and why. Else the task is woken when that is so.
@@ -281,6 +298,28 @@ impl Viewer {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Of the pictures published it was given or has skipped all up to this one.
+    pub(super) fn passed(&self, number: u64) {
+        self.passed.store(number, Ordering::Relaxed);
+    }
+
+    /// Pictures that it was not given and will not be: of those that wait for it the newest may still be.
+    fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed) + self.waiting().saturating_sub(1)
+    }
+
+    /// Pictures published that it was neither given nor has skipped.
+    fn waiting(&self) -> u64 {
+        self.published.load(Ordering::Relaxed).saturating_sub(self.passed.load(Ordering::Relaxed))
+    }
+
+    /// It goes, and gets none of the pictures that wait for it.
+    fn skip_the_rest(&self) {
+        let waiting = self.waiting();
+        self.skipped.fetch_add(waiting, Ordering::Relaxed);
+        self.passed.fetch_add(waiting, Ordering::Relaxed);
+    }
+
     /// How it gets on.
     pub fn figures(&self) -> ViewerFigures {
         let now = Instant::now();
@@ -289,7 +328,7 @@ impl Viewer {
             peer: self.connection.peer(),
             layout: self.layout,
             pictures: self.pictures.load(Ordering::Relaxed),
-            skipped: self.skipped.load(Ordering::Relaxed),
+            skipped: self.skipped(),
             bytes: self.bytes.load(Ordering::Relaxed),
             connected_for: now.saturating_duration_since(self.connection.began()),
             stalled_for: self.connection.stalled_for(now),
@@ -301,6 +340,7 @@ impl Viewer {
 impl Drop for ViewerPlace {
     fn drop(&mut self) {
         let reason = self.viewer.connection.reason().unwrap_or(self.reason);
+        self.viewer.skip_the_rest();
         {
             let mut state = lock(&self.viewers.state);
             state.viewers.remove(self.key);
@@ -346,7 +386,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_server_evicts_the_viewer_that_stalled_longest() {
-        let viewers = Viewers::new(2, Ids::default(), Box::new(|_| ()));
+        let viewers = Viewers::new(2, Arc::default(), Ids::default(), Box::new(|_| ()));
         let server = Connections::new(0);
         let connections = [1, 2, 3].map(|port| server.connect(peer(port)).expect("a place"));
         let first = viewers.watch(&connections[0].connection, Layout::Standard, None).expect("a place");

@@ -129,6 +129,7 @@ impl ElementImpl for MjpegServerSink {
         if transition == gst::StateChange::PausedToReady {
             // It is nothing to wait for any more, and may be one of a camera's few buffers.
             self.keep_prerolled(None);
+            self.go_on();
         }
         Ok(changed)
     }
@@ -193,6 +194,7 @@ impl BaseSinkImpl for MjpegServerSink {
         match event.view() {
             gst::EventView::Segment(_) => self.learn_liveness(),
             gst::EventView::Eos(_) => self.end_series(),
+            gst::EventView::FlushStop(_) => self.go_on(),
             _ => {}
         }
         self.parent_event(event)
@@ -301,7 +303,7 @@ impl MjpegServerSink {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
-                ("a picture was dropped because {why}; this is said once, server-stats counts them")
+                ("a picture was dropped: {why}; this is said once, server-stats counts them")
             );
         } else {
             gst::debug!(CAT, imp = self, "picture dropped, {dropped} so far: {why}");
@@ -315,6 +317,13 @@ impl MjpegServerSink {
         camera.fanout.end();
         if let Wait::TimedOut(left) = camera.fanout.wait_until_empty(EOS_DEADLINE) {
             gst::info!(CAT, imp = self, "{left} viewers have not taken the last picture");
+        }
+    }
+
+    /// After an end more pictures may come: viewers wait for them.
+    fn go_on(&self) {
+        if let Some(camera) = self.camera() {
+            camera.fanout.go_on();
         }
     }
 

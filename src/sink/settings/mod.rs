@@ -45,9 +45,14 @@ pub(super) enum SettingsError {
     /// There is a key and nothing that it belongs to.
     #[error("tls-private-key-file is set and tls-certificate-file is not; set both, or neither for plain HTTP")]
     KeyAlone,
-    /// There is a password and nobody that it belongs to: it would keep nobody out.
-    #[error("user-pw is set and user-id is not; set both, or a token instead")]
-    PasswordAlone,
+    /// There is a password and nobody that it belongs to, or the other way round: it would keep nobody out.
+    #[error("{set} is set and {missing} is not; set both, or a token instead")]
+    HalfCredentials {
+        /// What is there.
+        set: &'static str,
+        /// What is not.
+        missing: &'static str,
+    },
     /// The token is not valid.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -175,9 +180,14 @@ impl Settings {
 
     fn secrets(&self) -> Result<Secrets, SettingsError> {
         let user = match (given(&self.user_id), given(&self.user_pw)) {
-            (Some(user), password) => Some((user.to_owned(), password.unwrap_or_default().to_owned())),
-            (None, Some(_)) => return Err(SettingsError::PasswordAlone),
+            (Some(user), Some(password)) => Some((user.to_owned(), password.to_owned())),
             (None, None) => None,
+            (Some(_), None) => {
+                return Err(SettingsError::HalfCredentials { set: PROP_USER_ID, missing: PROP_USER_PW });
+            }
+            (None, Some(_)) => {
+                return Err(SettingsError::HalfCredentials { set: PROP_USER_PW, missing: PROP_USER_ID });
+            }
         };
         let token = given(&self.token).map(str::parse).transpose()?;
         Ok(Secrets { user, token })
