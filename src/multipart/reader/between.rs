@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::{Place, Reader, Skip, Start, Step};
+use super::{Event, Lead, Picture, Place, Skip, Stream, Turn};
 use crate::{
     jpeg::{self, Damage},
     multipart::{
@@ -37,6 +37,49 @@ enum Landmark {
 }
 
 impl Between {
+    pub(super) fn step<S>(&mut self, data: &[u8], stream: &mut Stream, stamp: S) -> Option<Turn<S>> {
+        match landmark(data, self.searched) {
+            Landmark::LineFeed(at) => self.line(&data[..at], &mut stream.delimiter),
+            Landmark::Picture(at) => {
+                if self.body.is_none() && !self.overlong && at <= MAX_LINE {
+                    // What stands before a picture on its line may be a field whose line end is missing.
+                    self.take(&data[..at], &mut stream.delimiter);
+                }
+                let lead = std::mem::take(self).lead(&data[..at]);
+                Some(Turn::enter(at, Place::Picture(Picture::new(lead, stream.limits, stamp))))
+            }
+            Landmark::None(searched) if searched > MAX_LINE => {
+                self.overlong = true;
+                self.pass_over(&data[..searched]);
+                self.skip(searched);
+                Some(Turn::stay(searched))
+            }
+            Landmark::None(searched) => {
+                self.searched = searched;
+                None
+            }
+        }
+    }
+
+    /// A line, or the rest of one, ends: `line` and a line feed. The answer is that of [`step`](Self::step), made here
+    /// in one piece: to wrap it there would copy a place for every line.
+    fn line<S>(&mut self, line: &[u8], delimiter: &mut Delimiter) -> Option<Turn<S>> {
+        let consumed = line.len() + 1;
+        let whole = !std::mem::take(&mut self.overlong) && line.len() <= MAX_LINE;
+        self.skip(consumed);
+        if !whole {
+            self.pass_over(line);
+        }
+        let lost = whole && self.take(line, delimiter);
+        let event = lost.then_some(Event::Damaged(Damage::NotJpeg));
+        if self.body == Some(0) && self.head.is_foreign() {
+            let skip = Skip::foreign(std::mem::take(&mut self.head));
+            return Some(Turn { consumed, event, next: Some(Place::Skip(skip)) });
+        }
+        Some(Turn { consumed, event, next: None })
+    }
+
+    /// Leaves so many bytes behind.
     fn skip(&mut self, count: usize) {
         self.searched = 0;
         self.body = self.body.map(|body| body + count as u64);
@@ -94,57 +137,12 @@ impl Between {
     }
 
     /// What came before the picture that begins behind these bytes of a line.
-    fn start(self, line: &[u8]) -> Start {
+    fn lead(self, line: &[u8]) -> Lead {
         let Self { head, body, junk, delimited, overlong, .. } = self;
         // Of a line that comes in several reads, what is too long is gone by now; in one read all of it is there.
         let overlong = overlong || line.len() > MAX_LINE;
         let behind_junk = body.is_some() && (overlong || junk + weight(line) >= MIN_PICTURE);
-        Start { head, body: body.map_or(0, |body| body + line.len() as u64), behind_junk, delimited }
-    }
-}
-
-impl<S: Copy> Reader<S> {
-    pub(super) fn step_between(&mut self, stamp: S) -> Step {
-        let Place::Between(between) = &mut self.place else { return Step::Next };
-        let data = self.buffer.data();
-        match landmark(data, between.searched) {
-            Landmark::LineFeed(at) => {
-                let whole = !std::mem::take(&mut between.overlong) && at <= MAX_LINE;
-                between.skip(at + 1);
-                if !whole {
-                    between.pass_over(&data[..at]);
-                }
-                let lost = whole && between.take(&data[..at], &mut self.delimiter);
-                self.buffer.consume(at + 1);
-                if between.body == Some(0) && between.head.is_foreign() {
-                    let head = std::mem::take(&mut between.head);
-                    self.place = Place::Skip(Skip::foreign(head));
-                }
-                if lost {
-                    self.tell_damaged(Damage::NotJpeg);
-                }
-            }
-            Landmark::Picture(at) => {
-                if between.body.is_none() && !between.overlong && at <= MAX_LINE {
-                    // What stands before a picture on its line may be a field whose line end is missing.
-                    between.take(&data[..at], &mut self.delimiter);
-                }
-                let start = std::mem::take(between).start(&data[..at]);
-                self.buffer.consume(at);
-                self.enter_picture(start, stamp);
-            }
-            Landmark::None(searched) => {
-                between.searched = searched;
-                if searched > MAX_LINE {
-                    between.overlong = true;
-                    between.pass_over(&data[..searched]);
-                    between.skip(searched);
-                    self.buffer.consume(searched);
-                }
-                return Step::NeedsBytes;
-            }
-        }
-        Step::Next
+        Lead { head, body: body.map_or(0, |body| body + line.len() as u64), behind_junk, delimited }
     }
 }
 

@@ -1,15 +1,18 @@
 //! The incremental, tolerant reader.
 //!
 //! It is always in one of three places: between two pictures (`between.rs`), inside a picture (`picture.rs`, and
-//! `damaged.rs` where that shows damage), or over bytes that hold none (`skip.rs`). What it decides depends on the bytes
-//! and their order only, never on how they were cut into reads; [`Reader::idle`] is the one exception, and only the
-//! caller's clock calls it.
+//! `damaged.rs` where that shows damage), or over bytes that hold none (`skip.rs`). A place sees the bytes at hand and
+//! what the stream has shown so far (`stream.rs`), and answers with a [`Turn`], which the reader carries out.
+//!
+//! What it decides depends on the bytes and their order only, never on how they were cut into reads; [`Reader::idle`] is
+//! the one exception, and only the caller's clock calls it.
 
 mod between;
 mod buffer;
 mod damaged;
 mod picture;
 mod skip;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +20,8 @@ use std::{collections::VecDeque, ops::Range};
 
 use bytes::Bytes;
 
-use self::{between::Between, buffer::Buffer, picture::Picture, skip::Skip};
-use super::{delimiter::Delimiter, head::Head};
+use self::{between::Between, buffer::Buffer, picture::Picture, skip::Skip, stream::Stream};
+use super::head::Head;
 use crate::jpeg::{Damage, Header};
 
 /// Reads pictures out of a response body, whatever its framing.
@@ -40,20 +43,10 @@ use crate::jpeg::{Damage, Header};
 /// ```
 #[derive(Debug)]
 pub struct Reader<S> {
-    limits: Limits,
     /// The place begins at its first byte.
     buffer: Buffer,
     place: Place<S>,
-    delimiter: Delimiter,
-    lengths: Lengths,
-    /// A right length was greater than its picture: the camera pads them.
-    pads: bool,
-    /// Length of the last picture: the next one is likely to be as long.
-    last_len: usize,
-    /// The last picture stood at the beginning of its part, or nearly.
-    tidy: bool,
-    /// Damaged pictures since the last whole one.
-    damaged_in_a_row: usize,
+    stream: Stream,
     events: VecDeque<Event<S>>,
     /// Where the pictures stand in the buffer that have come out and not been given their bytes.
     found: Vec<Range<usize>>,
@@ -111,11 +104,13 @@ enum Place<S> {
     Skip(Skip),
 }
 
-/// Whether a step got anywhere.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Next,
-    NeedsBytes,
+/// What a place has made of the bytes at hand, and where the reader goes on.
+struct Turn<S> {
+    /// Bytes that are done with. Where the event is a frame they are its picture.
+    consumed: usize,
+    event: Option<Event<S>>,
+    /// The place behind those bytes, unless it is the same.
+    next: Option<Place<S>>,
 }
 
 impl Default for Limits {
@@ -128,15 +123,9 @@ impl<S: Copy> Reader<S> {
     /// A reader at the start of a body.
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits,
             buffer: Buffer::default(),
             place: Place::Between(Between::default()),
-            delimiter: Delimiter::default(),
-            lengths: Lengths::default(),
-            pads: false,
-            last_len: 0,
-            tidy: false,
-            damaged_in_a_row: 0,
+            stream: Stream::new(limits),
             events: VecDeque::new(),
             found: Vec::new(),
             more_foreign: 0,
@@ -146,11 +135,11 @@ impl<S: Copy> Reader<S> {
     /// Where the next bytes of the body go: at least some, at best the rest of the picture under way.
     pub fn space(&mut self) -> &mut [u8] {
         let expected = match &self.place {
-            Place::Picture(picture) => picture.length().unwrap_or(self.last_len),
-            _ => self.last_len,
+            Place::Picture(picture) => picture.length.unwrap_or(self.stream.last_len),
+            _ => self.stream.last_len,
         };
         let wanted = memory_for(expected).saturating_sub(self.buffer.data().len()).clamp(MIN_SPACE, MAX_SPACE);
-        self.buffer.space(wanted, memory_for(self.last_len))
+        self.buffer.space(wanted, memory_for(self.stream.last_len))
     }
 
     /// Takes the first `count` bytes of [`space`](Self::space) as the next bytes of the body.
@@ -191,58 +180,48 @@ impl<S: Copy> Reader<S> {
 
     /// Whether the last that came is a delimiter that closes the body. Only a hint: Kasa ends all of its so.
     pub fn is_closed(&self) -> bool {
-        matches!(&self.place, Place::Between(between) if between.is_closed(self.buffer.data(), &self.delimiter))
+        matches!(&self.place, Place::Between(between) if between.is_closed(self.buffer.data(), &self.stream.delimiter))
     }
 
     /// Gives out the picture that [is settling](Self::is_settling): nothing came after it for a while.
     pub fn idle(&mut self, stamp: S) {
-        if self.is_settling() {
-            self.settle();
+        if let Place::Picture(picture) = &mut self.place
+            && picture.is_settling()
+        {
+            let turn = picture.settle(self.buffer.data(), &mut self.stream);
+            self.carry_out(turn);
             self.go_on(stamp);
         }
     }
 
     /// Ends the body: the last picture comes out, or counts as damaged where its end is missing.
     pub fn finish(&mut self, stamp: S) {
-        while let Place::Picture(_) = self.place {
-            self.settle();
+        while let Place::Picture(picture) = &mut self.place {
+            let turn = picture.settle(self.buffer.data(), &mut self.stream);
+            self.carry_out(turn);
             self.go_on(stamp);
         }
-        self.enter_between(self.buffer.data().len());
+        self.carry_out(Turn::between(self.buffer.data().len()));
     }
 
     /// The delimiter that the stream uses, as far as it is known.
     pub fn delimiter(&self) -> Option<&[u8]> {
-        self.delimiter.text()
+        self.stream.delimiter.text()
     }
 
     /// What the stream's Content-Length fields have proved to be worth.
     pub fn lengths(&self) -> Lengths {
-        self.lengths
-    }
-
-    /// Tells that a picture was lost.
-    fn tell_damaged(&mut self, damage: Damage) {
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(Event::Damaged(damage));
-        }
-    }
-
-    /// Tells that a foreign part was skipped.
-    fn tell_foreign(&mut self) {
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(Event::Foreign);
-        } else {
-            self.more_foreign += 1;
-        }
+        self.stream.lengths
     }
 
     /// Looks at all that is there, and hands out the pictures found in it.
     fn go_on(&mut self, stamp: S) {
-        while self.step(stamp) == Step::Next {}
+        while let Some(turn) = self.step(stamp) {
+            self.carry_out(turn);
+        }
         let (Some(first), Some(last)) = (self.found.first(), self.found.last()) else { return };
         let all = first.start..last.end;
-        let memory = self.buffer.lend(all.clone(), memory_for(self.last_len));
+        let memory = self.buffer.lend(all.clone(), memory_for(self.stream.last_len));
         let frames = self.events.iter_mut().rev().filter_map(|event| match event {
             Event::Frame(frame) => Some(frame),
             _ => None,
@@ -252,25 +231,58 @@ impl<S: Copy> Reader<S> {
         }
     }
 
-    fn step(&mut self, stamp: S) -> Step {
-        match self.place {
-            Place::Between(_) => self.step_between(stamp),
-            Place::Picture(_) => self.step_picture(stamp),
-            Place::Skip(_) => self.step_skip(stamp),
+    /// What the place makes of the bytes at hand; nothing where it needs more of them.
+    fn step(&mut self, stamp: S) -> Option<Turn<S>> {
+        let (data, stream) = (self.buffer.data(), &mut self.stream);
+        match &mut self.place {
+            Place::Between(between) => between.step(data, stream, stamp),
+            Place::Picture(picture) => picture.step(data, stream, stamp),
+            Place::Skip(skip) => skip.step(data, stream, stamp),
         }
     }
 
-    /// Looks for a picture behind the first `count` bytes.
-    fn enter_between(&mut self, count: usize) {
-        self.buffer.consume(count);
-        self.place = Place::Between(Between::default());
+    fn carry_out(&mut self, turn: Turn<S>) {
+        let Turn { consumed, event, next } = turn;
+        match event {
+            // It gets its bytes when all that came with it has been looked at.
+            Some(Event::Frame(_)) => self.found.push(self.buffer.mark(consumed)),
+            _ => self.buffer.consume(consumed),
+        }
+        if let Some(event) = event {
+            self.tell(event);
+        }
+        if let Some(place) = next {
+            self.place = place;
+        }
     }
 
-    /// The picture begins at the first byte of the buffer.
-    fn enter_picture(&mut self, part: Start, stamp: S) {
-        let length = part.head.length().and_then(|len| usize::try_from(len.checked_sub(part.body)?).ok());
-        let length = length.filter(|len| *len <= self.limits.max_frame && *len > 0);
-        self.place = Place::Picture(Picture::new(part, length, stamp));
+    fn tell(&mut self, event: Event<S>) {
+        match event {
+            Event::Damaged(_) if self.events.len() >= MAX_EVENTS => {}
+            Event::Foreign if self.events.len() >= MAX_EVENTS => self.more_foreign += 1,
+            event => self.events.push_back(event),
+        }
+    }
+}
+
+impl<S> Turn<S> {
+    /// Goes on in the same place.
+    fn stay(consumed: usize) -> Self {
+        Self { consumed, event: None, next: None }
+    }
+
+    /// Goes on in another place.
+    fn enter(consumed: usize, place: Place<S>) -> Self {
+        Self { consumed, event: None, next: Some(place) }
+    }
+
+    /// Goes on looking for a picture.
+    fn between(consumed: usize) -> Self {
+        Self::enter(consumed, Place::Between(Between::default()))
+    }
+
+    fn telling(self, event: Event<S>) -> Self {
+        Self { event: Some(event), ..self }
     }
 }
 
@@ -282,7 +294,7 @@ fn memory_for(expected: usize) -> usize {
 
 /// What came before a picture.
 #[derive(Debug, Default)]
-struct Start {
+struct Lead {
     head: Head,
     /// Bytes of its part before it.
     body: u64,

@@ -5,14 +5,14 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use super::{
-    Event, Frame, Lengths, Place, Reader, Skip, Start, Step,
+    Event, Frame, Lead, Lengths, Limits, Place, Skip, Stream, Turn,
     between::MIN_PICTURE,
-    damaged::{LONGER, cut_short},
+    damaged::{LONGER, cut_short, damaged, picture_inside},
 };
 use crate::{
     jpeg::{self, Damage, Header, Walk},
     multipart::{
-        delimiter::Found,
+        delimiter::{Delimiter, Found},
         head::{Head, MAX_DELIMITER},
     },
 };
@@ -31,14 +31,14 @@ pub(super) struct Picture<S> {
     pub(super) searched: usize,
     stamp: S,
     /// The picture is whole; only what follows may still change its length.
-    settling: Option<Whole>,
+    settling: Option<Extent>,
     /// Where the delimiter stands before what the walk has failed at, once that was looked for.
     pub(super) delimiter_before: Option<Option<usize>>,
 }
 
-/// A whole picture.
+/// Where a whole picture ends, and what that tells.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Whole {
+pub(super) struct Extent {
     len: usize,
     header: Header,
     /// What this picture's length proves of the stream's lengths.
@@ -49,8 +49,8 @@ pub(super) struct Whole {
 pub(super) enum Verdict {
     More,
     /// Whole as it is should nothing more come; the next bytes may prove another length.
-    Settling(Whole),
-    Whole(Whole),
+    Settling(Extent),
+    Whole(Extent),
     /// Damaged, and where to go on.
     Damaged(Damage, Resume),
     /// The picture begins here only.
@@ -64,12 +64,14 @@ pub(super) enum Resume {
     After(usize),
 }
 
-impl<S: Copy> Picture<S> {
-    pub(super) fn new(start: Start, length: Option<usize>, stamp: S) -> Self {
-        let Start { head, delimited, behind_junk, .. } = start;
+impl<S> Picture<S> {
+    /// A picture of which nothing is known but what came before it.
+    pub(super) fn new(lead: Lead, limits: Limits, stamp: S) -> Self {
+        let Lead { head, body, delimited, behind_junk } = lead;
+        let length = head.length().and_then(|len| usize::try_from(len.checked_sub(body)?).ok());
         Self {
             head,
-            length,
+            length: length.filter(|len| *len <= limits.max_frame && *len > 0),
             delimited,
             behind_junk,
             walk: Walk::new(),
@@ -83,10 +85,159 @@ impl<S: Copy> Picture<S> {
     pub(super) fn is_settling(&self) -> bool {
         self.settling.is_some()
     }
+}
 
-    /// Its declared length.
-    pub(super) fn length(&self) -> Option<usize> {
-        self.length
+impl<S: Copy> Picture<S> {
+    pub(super) fn step(&mut self, data: &[u8], stream: &mut Stream, stamp: S) -> Option<Turn<S>> {
+        let verdict = self.judge(data, stream);
+        self.settling = None;
+        match verdict {
+            Verdict::More => None,
+            Verdict::Settling(extent) => {
+                self.settling = Some(extent);
+                None
+            }
+            Verdict::Whole(extent) => Some(self.give_out(extent, stream)),
+            Verdict::Damaged(damage, resume) => Some(self.lose(damage, resume, stream)),
+            Verdict::Restart(at) => {
+                self.restart(at, stamp);
+                Some(Turn::stay(at))
+            }
+        }
+    }
+
+    /// Ends the picture as nothing more comes for now.
+    pub(super) fn settle(&mut self, data: &[u8], stream: &mut Stream) -> Turn<S> {
+        if let Some(extent) = self.settling {
+            // The silence begins where its length ends.
+            stream.pads |= extent.lengths == Lengths::Right;
+            return self.give_out(extent, stream);
+        }
+        let resume = if self.walk.is_clean() && self.walk.is_within(data.len()) {
+            // Had anything else begun in these bytes, the walk would have seen it.
+            Resume::After(data.len())
+        } else if let Some(at) = stream.delimiter.find_in(data) {
+            Resume::At(at)
+        } else if self.delimited {
+            Resume::After(2)
+        } else {
+            picture_inside(data, &stream.delimiter).map_or(Resume::After(data.len()), Resume::At)
+        };
+        self.lose(Damage::Truncated, resume, stream)
+    }
+
+    fn judge(&mut self, data: &[u8], stream: &mut Stream) -> Verdict {
+        // The walk sees no byte beyond the limit, nor beyond the declared length until that has proved wrong, so that what
+        // it finds there cannot depend on how reads were cut.
+        let max_frame = stream.limits.max_frame;
+        let seen = data.len().min(self.length.unwrap_or(max_frame));
+        let step = self.walk.step(&data[..seen], 0);
+        if let jpeg::Step::Damaged(at, damage) = step
+            && let Some(verdict) = self.judge_early_damage(damage, at, data, stream)
+        {
+            return verdict;
+        }
+        if let Some(length) = self.length
+            && let Some((part, after)) = data.split_at_checked(length)
+            && self.outlives(step, length, data, stream)
+        {
+            // The walk found no end where the head puts it: either the length is wrong, or the picture is.
+            match stream.delimiter.or_picture_follows(after) {
+                Found::Yes => return cut_short(part),
+                Found::Unknown => return Verdict::More,
+                Found::No => {
+                    self.distrust_length(stream);
+                    return self.judge(data, stream);
+                }
+            }
+        }
+        match step {
+            jpeg::Step::More if data.len() > max_frame => damaged(Damage::TooLarge, max_frame, data, stream),
+            jpeg::Step::More => Verdict::More,
+            jpeg::Step::End(end) => self.judge_end(end, data, stream),
+            jpeg::Step::Damaged(at, damage) => self.judge_damage(damage, at, data, stream),
+        }
+    }
+
+    /// Whether the walk's answer leaves open that the picture ends at its declared length.
+    fn outlives(&mut self, step: jpeg::Step, length: usize, data: &[u8], stream: &Stream) -> bool {
+        match step {
+            jpeg::Step::More => true,
+            jpeg::Step::End(end) => end > length,
+            jpeg::Step::Damaged(at, _) => {
+                at >= length
+                    || stream.lengths == Lengths::Right && self.delimiter_before(at, data, &stream.delimiter).is_none()
+            }
+        }
+    }
+
+    /// Its length has proved wrong.
+    pub(super) fn distrust_length(&mut self, stream: &mut Stream) {
+        self.length = None;
+        stream.lengths = Lengths::Wrong;
+    }
+
+    /// The walk has found the end of image.
+    fn judge_end(&mut self, end: usize, data: &[u8], stream: &mut Stream) -> Verdict {
+        let Some(header) = self.walk.header() else {
+            return damaged(Damage::NoFrameHeader, end, data, stream);
+        };
+        let extent = |len, lengths| Extent { len, header, lengths };
+        if self.length == Some(end) {
+            return Verdict::Whole(extent(end, Lengths::Right));
+        }
+        if self.behind_junk && stream.tidy {
+            // Where pictures begin their parts otherwise, this may be the thumbnail of one whose start is missing.
+            return match part_ends_soon(&data[end..], &stream.delimiter) {
+                Found::Yes => Verdict::Whole(extent(end, stream.lengths)),
+                Found::Unknown => Verdict::Settling(extent(end, stream.lengths)),
+                Found::No => Verdict::Damaged(Damage::NotJpeg, Resume::After(2)),
+            };
+        }
+        if !self.walk.is_clean()
+            && let Some(verdict) = self.strayed(&data[..end], &stream.delimiter)
+        {
+            return verdict;
+        }
+        match self.length {
+            Some(length) if length > end && stream.lengths != Lengths::Wrong => {
+                self.judge_padding(extent(end, Lengths::Wrong), extent(length, Lengths::Right), data, stream)
+            }
+            _ => Verdict::Whole(extent(end, stream.lengths)),
+        }
+    }
+
+    /// Its length announces more bytes than the picture has: padding that belongs to the part, or the length is wrong.
+    fn judge_padding(&mut self, short: Extent, padded: Extent, data: &[u8], stream: &mut Stream) -> Verdict {
+        let padding = &data[short.len..data.len().min(padded.len)];
+        let follows = stream.delimiter.follows(padding);
+        let unsearched = &padding[self.searched.saturating_sub(MAX_DELIMITER)..];
+        if follows == Found::Yes || stream.delimiter.find_in(unsearched).is_some() {
+            return Verdict::Whole(short);
+        }
+        if padding.starts_with(&jpeg::START) && padded.len - short.len > 2 * short.len + LONGER {
+            // What begins there is the next picture, not a second one that belongs to this (MPO): its length announces
+            // more than that would have.
+            return Verdict::Whole(short);
+        }
+        self.searched = padding.len();
+        let Some(after) = data.get(padded.len..) else { return Verdict::Settling(short) };
+        if follows == Found::No && stream.pads && is_plain(padding) {
+            return Verdict::Whole(padded);
+        }
+        // A length that counts the line end before the delimiter: that is no padding.
+        let is_line_end = padding.trim_ascii().is_empty();
+        match stream.delimiter.or_picture_follows(after) {
+            Found::Yes if is_line_end => Verdict::Whole(short),
+            // Nor is one that ends between the two bytes of that line end.
+            Found::Yes if padding.ends_with(b"\r") && after.starts_with(b"\n") => Verdict::Whole(short),
+            Found::Yes => {
+                stream.pads = true;
+                Verdict::Whole(padded)
+            }
+            Found::No => Verdict::Whole(short),
+            Found::Unknown => Verdict::Settling(if is_line_end { short } else { padded }),
+        }
     }
 
     /// Begins anew behind so many bytes.
@@ -98,213 +249,36 @@ impl<S: Copy> Picture<S> {
         self.behind_junk |= at >= MIN_PICTURE;
         self.stamp = stamp;
     }
+
+    fn give_out(&self, extent: Extent, stream: &mut Stream) -> Turn<S> {
+        let Extent { len, header, lengths } = extent;
+        stream.came_out(len, lengths, !self.behind_junk);
+        let timestamp = self.head.timestamp().map(str::to_owned);
+        let frame = Frame { jpeg: Bytes::new(), header, timestamp, stamp: self.stamp };
+        Turn::between(len).telling(Event::Frame(frame))
+    }
+
+    fn lose(&self, damage: Damage, resume: Resume, stream: &mut Stream) -> Turn<S> {
+        stream.lost(damage);
+        let turn = match resume {
+            Resume::After(count) if self.delimited => Turn::enter(count, Place::Skip(Skip::lost())),
+            Resume::At(count) | Resume::After(count) => Turn::between(count),
+        };
+        turn.telling(Event::Damaged(damage))
+    }
 }
 
-impl<S: Copy> Reader<S> {
-    pub(super) fn step_picture(&mut self, stamp: S) -> Step {
-        let verdict = self.judge();
-        let Place::Picture(picture) = &mut self.place else { return Step::Next };
-        picture.settling = None;
-        match verdict {
-            Verdict::More => return Step::NeedsBytes,
-            Verdict::Settling(whole) => {
-                picture.settling = Some(whole);
-                return Step::NeedsBytes;
-            }
-            Verdict::Whole(whole) => self.give_out(whole),
-            Verdict::Damaged(damage, resume) => self.lose(damage, resume),
-            Verdict::Restart(at) => {
-                picture.restart(at, stamp);
-                self.buffer.consume(at);
-            }
-        }
-        Step::Next
+/// Whether the part ends where `after` begins, or nearly.
+fn part_ends_soon(after: &[u8], delimiter: &Delimiter) -> Found {
+    let follows = delimiter.follows(after);
+    if follows != Found::No || delimiter.text().is_none() {
+        return follows;
     }
-
-    /// Ends the picture under way as nothing more comes for now.
-    pub(super) fn settle(&mut self) {
-        let Place::Picture(picture) = &self.place else { return };
-        if let Some(whole) = picture.settling {
-            // The silence begins where its length ends.
-            self.pads |= whole.lengths == Lengths::Right;
-            return self.give_out(whole);
-        }
-        let data = self.buffer.data();
-        let resume = match self.delimiter.find_in(data) {
-            // Had anything else begun in these bytes, the walk would have seen it.
-            _ if picture.walk.is_clean() && picture.walk.is_within(data.len()) => Resume::After(data.len()),
-            Some(at) => Resume::At(at),
-            None if picture.delimited => Resume::After(2),
-            None => self.picture_inside(data).map_or(Resume::After(data.len()), Resume::At),
-        };
-        self.lose(Damage::Truncated, resume);
-    }
-
-    fn judge(&mut self) -> Verdict {
-        let Place::Picture(picture) = &mut self.place else { return Verdict::More };
-        let data = self.buffer.data();
-        // The walk sees no byte beyond the limit, nor beyond the declared length until that has proved wrong, so that what
-        // it finds there cannot depend on how reads were cut.
-        let seen = data.len().min(picture.length.unwrap_or(self.limits.max_frame));
-        let step = picture.walk.step(&data[..seen], 0);
-        if let jpeg::Step::Damaged(at, damage) = step
-            && let Some(verdict) = self.judge_early_damage(at, damage)
-        {
-            return verdict;
-        }
-        let Place::Picture(picture) = &self.place else { return Verdict::More };
-        if let Some(length) = picture.length
-            && self.buffer.data().len() >= length
-            && self.outlives(step, length)
-        {
-            // The walk found no end where the head puts it: either the length is wrong, or the picture is.
-            let (part, after) = self.buffer.data().split_at(length);
-            match self.delimiter.or_picture_follows(after) {
-                Found::Yes => return cut_short(part),
-                Found::Unknown => return Verdict::More,
-                Found::No => {
-                    self.distrust_length();
-                    return self.judge();
-                }
-            }
-        }
-        match step {
-            jpeg::Step::More if self.buffer.data().len() > self.limits.max_frame => {
-                self.damaged(Damage::TooLarge, self.limits.max_frame)
-            }
-            jpeg::Step::More => Verdict::More,
-            jpeg::Step::End(end) => self.judge_end(end),
-            jpeg::Step::Damaged(at, damage) => self.judge_damage(at, damage),
-        }
-    }
-
-    /// Whether the walk's answer leaves open that the picture ends at its declared length.
-    fn outlives(&mut self, step: jpeg::Step, length: usize) -> bool {
-        match step {
-            jpeg::Step::More => true,
-            jpeg::Step::End(end) => end > length,
-            jpeg::Step::Damaged(at, _) => {
-                at >= length || self.lengths == Lengths::Right && self.delimiter_before(at).is_none()
-            }
-        }
-    }
-
-    pub(super) fn distrust_length(&mut self) {
-        self.lengths = Lengths::Wrong;
-        if let Place::Picture(picture) = &mut self.place {
-            picture.length = None;
-        }
-    }
-
-    /// The walk has found the end of image.
-    fn judge_end(&mut self, end: usize) -> Verdict {
-        let Place::Picture(picture) = &self.place else { return Verdict::More };
-        let Some(header) = picture.walk.header() else {
-            return self.damaged(Damage::NoFrameHeader, end);
-        };
-        let whole = |len, lengths| Whole { len, header, lengths };
-        if picture.length == Some(end) {
-            return Verdict::Whole(whole(end, Lengths::Right));
-        }
-        if picture.behind_junk && self.tidy {
-            // Where pictures begin their parts otherwise, this may be the thumbnail of one whose start is missing.
-            return match self.part_ends_soon(&self.buffer.data()[end..]) {
-                Found::Yes => Verdict::Whole(whole(end, self.lengths)),
-                Found::Unknown => Verdict::Settling(whole(end, self.lengths)),
-                Found::No => Verdict::Damaged(Damage::NotJpeg, Resume::After(2)),
-            };
-        }
-        if !picture.walk.is_clean()
-            && let Some(damaged) = self.strayed(end)
-        {
-            return damaged;
-        }
-        match picture.length {
-            Some(length) if length > end && self.lengths != Lengths::Wrong => {
-                self.judge_padding(whole(end, Lengths::Wrong), whole(length, Lengths::Right))
-            }
-            _ => Verdict::Whole(whole(end, self.lengths)),
-        }
-    }
-
-    /// Whether the part ends where `after` begins, or nearly.
-    fn part_ends_soon(&self, after: &[u8]) -> Found {
-        let follows = self.delimiter.follows(after);
-        if follows != Found::No || self.delimiter.text().is_none() {
-            return follows;
-        }
-        let near = &after[..after.len().min(SLACK + MAX_DELIMITER)];
-        match self.delimiter.find_in(near) {
-            Some(at) if at <= SLACK => Found::Yes,
-            None if near.len() < SLACK + MAX_DELIMITER => Found::Unknown,
-            _ => Found::No,
-        }
-    }
-
-    /// Its length announces more bytes than the picture has: padding that belongs to the part, or the length is wrong.
-    fn judge_padding(&mut self, short: Whole, padded: Whole) -> Verdict {
-        let Place::Picture(picture) = &mut self.place else { return Verdict::More };
-        let data = self.buffer.data();
-        let padding = &data[short.len..data.len().min(padded.len)];
-        let follows = self.delimiter.follows(padding);
-        let unsearched = &padding[picture.searched.saturating_sub(MAX_DELIMITER)..];
-        if follows == Found::Yes || self.delimiter.find_in(unsearched).is_some() {
-            return Verdict::Whole(short);
-        }
-        if padding.starts_with(&jpeg::START) && padded.len - short.len > 2 * short.len + LONGER {
-            // What begins there is the next picture, not a second one that belongs to this (MPO): its length announces
-            // more than that would have.
-            return Verdict::Whole(short);
-        }
-        picture.searched = padding.len();
-        let Some(after) = data.get(padded.len..) else { return Verdict::Settling(short) };
-        if follows == Found::No && self.pads && is_plain(padding) {
-            return Verdict::Whole(padded);
-        }
-        // A length that counts the line end before the delimiter: that is no padding.
-        let is_line_end = padding.trim_ascii().is_empty();
-        match self.delimiter.or_picture_follows(after) {
-            Found::Yes if is_line_end => Verdict::Whole(short),
-            // Nor is one that ends between the two bytes of that line end.
-            Found::Yes if padding.ends_with(b"\r") && after.starts_with(b"\n") => Verdict::Whole(short),
-            Found::Yes => {
-                self.pads = true;
-                Verdict::Whole(padded)
-            }
-            Found::No => Verdict::Whole(short),
-            Found::Unknown => Verdict::Settling(if is_line_end { short } else { padded }),
-        }
-    }
-
-    fn give_out(&mut self, whole: Whole) {
-        let Place::Picture(picture) = &mut self.place else { return };
-        let Whole { len, header, lengths } = whole;
-        self.tidy = !picture.behind_junk;
-        let timestamp = picture.head.timestamp().map(str::to_owned);
-        let stamp = picture.stamp;
-        self.found.push(self.buffer.mark(len));
-        self.last_len = len;
-        self.lengths = lengths;
-        self.pads &= lengths == Lengths::Right;
-        self.damaged_in_a_row = 0;
-        // It gets its bytes when all that came with it has been looked at.
-        self.events.push_back(Event::Frame(Frame { jpeg: Bytes::new(), header, timestamp, stamp }));
-        self.enter_between(0);
-    }
-
-    fn lose(&mut self, damage: Damage, resume: Resume) {
-        let Place::Picture(picture) = &self.place else { return };
-        let delimited = picture.delimited;
-        self.damaged_in_a_row += 1;
-        self.tidy &= damage != Damage::NotJpeg;
-        self.tell_damaged(damage);
-        match resume {
-            Resume::After(count) if delimited => {
-                self.buffer.consume(count);
-                self.place = Place::Skip(Skip::lost());
-            }
-            Resume::At(count) | Resume::After(count) => self.enter_between(count),
-        }
+    let near = &after[..after.len().min(SLACK + MAX_DELIMITER)];
+    match delimiter.find_in(near) {
+        Some(at) if at <= SLACK => Found::Yes,
+        None if near.len() < SLACK + MAX_DELIMITER => Found::Unknown,
+        _ => Found::No,
     }
 }
 

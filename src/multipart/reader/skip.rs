@@ -3,7 +3,7 @@
 
 use memchr::memchr;
 
-use super::{Place, Reader, Start, Step};
+use super::{Event, Lead, Picture, Place, Stream, Turn};
 use crate::{
     jpeg,
     multipart::{
@@ -43,92 +43,88 @@ impl Skip {
     pub(super) fn lost() -> Self {
         Self { left: Some(MAX_LOST), declared: false, head: None, overlong: false, renamed: Renamed::No }
     }
-}
 
-impl<S: Copy> Reader<S> {
-    pub(super) fn step_skip(&mut self, stamp: S) -> Step {
-        let Place::Skip(skip) = &mut self.place else { return Step::Next };
-        if skip.head.is_some() {
-            return self.first_bytes(stamp);
+    pub(super) fn step<S>(&mut self, data: &[u8], stream: &Stream, stamp: S) -> Option<Turn<S>> {
+        if self.head.is_some() {
+            return self.first_bytes(data, stream, stamp);
         }
-        if skip.left == Some(0) {
-            return self.declared_end();
+        if self.left == Some(0) {
+            return self.declared_end(data, stream);
         }
-        let left = skip.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let data = self.buffer.data();
-        if skip.renamed == Renamed::Body {
-            let start = &data[..data.len().min(jpeg::START.len())];
-            if start == jpeg::START {
-                self.enter_between(0);
-                return Step::Next;
+        if self.renamed == Renamed::Body {
+            match picture_begins(data) {
+                Found::Yes => return Some(Turn::between(0)),
+                Found::Unknown => return None,
+                Found::No => self.renamed = Renamed::No,
             }
-            if jpeg::START.starts_with(start) {
-                return Step::NeedsBytes;
-            }
-            skip.renamed = Renamed::No;
         }
+        let left = self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let line = &data[..data.len().min(left).min(MAX_LINE)];
         let (line, count) = match memchr(b'\n', line) {
             Some(at) => (&line[..=at], at + 1),
             None if line.len() == left => (line, left),
             // A delimiter may begin in what is looked at and end behind it.
             None if line.len() == MAX_LINE => (line, MAX_LINE - MAX_DELIMITER),
-            None => return Step::NeedsBytes,
+            None => return None,
         };
         // A delimiter stands on a line of its own, but for the data of cameras that forget the line end before it.
-        if let Some(at) = self.delimiter.find_in(line) {
-            self.enter_between(at);
-            return Step::Next;
+        if let Some(at) = stream.delimiter.find_in(line) {
+            return Some(Turn::between(at));
         }
-        let whole = !skip.overlong && line.ends_with(b"\n");
-        skip.overlong = !line.ends_with(b"\n");
+        let whole = !self.overlong && line.ends_with(b"\n");
+        self.overlong = !line.ends_with(b"\n");
         match Line::of(line) {
-            Line::Field(field) if whole && skip.renamed == Renamed::Head && begins_head(field) => {
-                self.enter_between(0);
-                return Step::Next;
+            Line::Field(field) if whole && self.renamed == Renamed::Head && begins_head(field) => {
+                return Some(Turn::between(0));
             }
-            Line::Delimiter(..) if whole => skip.renamed = Renamed::Head,
-            Line::Field(_) if whole && skip.renamed == Renamed::Head => {}
-            Line::Blank if whole && skip.renamed == Renamed::Head => skip.renamed = Renamed::Body,
-            _ => skip.renamed = Renamed::No,
+            Line::Delimiter(..) if whole => self.renamed = Renamed::Head,
+            Line::Field(_) if whole && self.renamed == Renamed::Head => {}
+            Line::Blank if whole && self.renamed == Renamed::Head => self.renamed = Renamed::Body,
+            _ => self.renamed = Renamed::No,
         }
-        skip.left = skip.left.map(|left| left.saturating_sub(count as u64));
-        self.buffer.consume(count);
-        Step::Next
+        self.left = self.left.map(|left| left.saturating_sub(count as u64));
+        Some(Turn::stay(count))
+    }
+
+    /// Its first bytes show whether it is a picture, whatever its type says.
+    fn first_bytes<S>(&mut self, data: &[u8], stream: &Stream, stamp: S) -> Option<Turn<S>> {
+        match picture_begins(data) {
+            Found::Unknown => None,
+            Found::Yes => {
+                let head = self.head.take().unwrap_or_default();
+                let lead = Lead { head, delimited: stream.has_delimiter(), ..Lead::default() };
+                Some(Turn::enter(0, Place::Picture(Picture::new(lead, stream.limits, stamp))))
+            }
+            Found::No => {
+                self.head = None;
+                let has_end = self.left.is_some() || stream.has_delimiter();
+                // Where nothing tells its end, look for the next picture.
+                let turn = if has_end { Turn::stay(0) } else { Turn::between(0) };
+                Some(turn.telling(Event::Foreign))
+            }
+        }
     }
 
     /// Its length is over. Without a delimiter there, as the stream has them, that was too small: the rest of a text
     /// must not pass for a picture.
-    fn declared_end(&mut self) -> Step {
-        let Place::Skip(skip) = &mut self.place else { return Step::Next };
-        let delimited = skip.declared && self.delimiter.text().is_some();
-        match self.delimiter.follows(self.buffer.data()) {
-            Found::Unknown if delimited => return Step::NeedsBytes,
-            Found::No if delimited => *skip = Skip::lost(),
-            _ => self.enter_between(0),
+    fn declared_end<S>(&self, data: &[u8], stream: &Stream) -> Option<Turn<S>> {
+        let delimited = self.declared && stream.has_delimiter();
+        match stream.delimiter.follows(data) {
+            Found::Unknown if delimited => None,
+            Found::No if delimited => Some(Turn::enter(0, Place::Skip(Self::lost()))),
+            _ => Some(Turn::between(0)),
         }
-        Step::Next
     }
+}
 
-    fn first_bytes(&mut self, stamp: S) -> Step {
-        let Place::Skip(skip) = &mut self.place else { return Step::Next };
-        let data = self.buffer.data();
-        let start = &data[..data.len().min(jpeg::START.len())];
-        if start == jpeg::START {
-            // Whatever its type says, it is a picture.
-            let head = skip.head.take().unwrap_or_default();
-            self.enter_picture(Start { head, delimited: self.delimiter.text().is_some(), ..Start::default() }, stamp);
-        } else if start.len() < jpeg::START.len() && jpeg::START.starts_with(start) {
-            return Step::NeedsBytes;
-        } else {
-            skip.head = None;
-            if skip.left.is_none() && self.delimiter.text().is_none() {
-                // Nothing tells where it ends, so look for the next picture.
-                self.enter_between(0);
-            }
-            self.tell_foreign();
-        }
-        Step::Next
+fn picture_begins(data: &[u8]) -> Found {
+    let start = &data[..data.len().min(jpeg::START.len())];
+    if start == jpeg::START {
+        Found::Yes
+    } else if jpeg::START.starts_with(start) {
+        Found::Unknown
+    } else {
+        Found::No
     }
 }
 
