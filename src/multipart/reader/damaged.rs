@@ -66,11 +66,8 @@ impl<S: Copy> Picture<S> {
             self.distrust_length(stream);
             return None;
         }
-        let rest = &data[at..data.len().min(length)];
-        let searched = self.searched.saturating_sub(MAX_DELIMITER);
-        self.searched = rest.len();
-        let delimiter = at + searched + stream.delimiter.find_in(&rest[searched..])?;
-        Some(Verdict::Damaged(damage, Resume::At(delimiter)))
+        let end = self.find_end(&data[..data.len().min(length)], at, &stream.delimiter)?;
+        Some(Verdict::Damaged(damage, Resume::At(end)))
     }
 
     /// A start that no segment follows is junk that looks like one, if another comes in its part. If none does, it is all

@@ -27,7 +27,7 @@ pub(super) struct Picture<S> {
     /// It does not stand at the beginning of its part, nor nearly.
     behind_junk: bool,
     pub(super) walk: Walk,
-    /// How far the bytes behind where the walk has stopped were searched for what ends the part.
+    /// Nothing that ends its part begins before this offset from its start. Only kept once the walk has ended or failed.
     pub(super) searched: usize,
     stamp: S,
     /// The picture is whole; only what follows may still change its length.
@@ -209,10 +209,10 @@ impl<S: Copy> Picture<S> {
 
     /// Its length announces more bytes than the picture has: padding that belongs to the part, or the length is wrong.
     fn judge_padding(&mut self, short: Extent, padded: Extent, data: &[u8], stream: &mut Stream) -> Verdict {
-        let padding = &data[short.len..data.len().min(padded.len)];
+        let seen = data.len().min(padded.len);
+        let padding = &data[short.len..seen];
         let follows = stream.delimiter.follows(padding);
-        let unsearched = &padding[self.searched.saturating_sub(MAX_DELIMITER)..];
-        if follows == Found::Yes || stream.delimiter.find_in(unsearched).is_some() {
+        if follows == Found::Yes || self.find_end(&data[..seen], short.len, &stream.delimiter).is_some() {
             return Verdict::Whole(short);
         }
         if padding.starts_with(&jpeg::START) && padded.len - short.len > 2 * short.len + LONGER {
@@ -220,7 +220,6 @@ impl<S: Copy> Picture<S> {
             // more than that would have.
             return Verdict::Whole(short);
         }
-        self.searched = padding.len();
         let Some(after) = data.get(padded.len..) else { return Verdict::Settling(short) };
         if follows == Found::No && stream.pads && is_plain(padding) {
             return Verdict::Whole(padded);
@@ -238,6 +237,14 @@ impl<S: Copy> Picture<S> {
             Found::No => Verdict::Whole(short),
             Found::Unknown => Verdict::Settling(if is_line_end { short } else { padded }),
         }
+    }
+
+    /// Where the delimiter stands in the picture's bytes `data`, from `from` on. What was searched before is not again.
+    pub(super) fn find_end(&mut self, data: &[u8], from: usize, delimiter: &Delimiter) -> Option<usize> {
+        let from = from.max(self.searched);
+        // It may begin in the last bytes and end behind them.
+        self.searched = data.len().saturating_sub(MAX_DELIMITER);
+        delimiter.find_in(&data[from..]).map(|at| from + at)
     }
 
     /// Begins anew behind so many bytes.
