@@ -180,6 +180,18 @@ fn bombs_without_pictures_are_given_up() {
     assert_bomb_bounded("delimiters", b"--frame\r\n");
 }
 
+/// Seen from outside: read for ten minutes, by all of a core.
+#[test]
+fn compressed_bodies_that_hold_nothing_are_given_up() {
+    const HEAD: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
+    let opening = [OK, b"Content-Encoding: gzip\r\n\r\n"].concat();
+    const NAMED: &[u8] = b"\x1f\x8b\x08\x08\0\0\0\0\0\xff";
+    let empty = [NAMED, &[b'x'; 4000], b"\0\x03\0\0\0\0\0\0\0\0\0"].concat();
+    assert_bounded("empty members", &opening, &empty);
+    assert_bounded("a name", &[&opening, NAMED].concat(), b"name");
+    assert_bounded("empty blocks", &[&opening, HEAD].concat(), b"\0\0\0\xff\xff");
+}
+
 /// One read may hold a million damaged pictures: each is told before the next is looked for.
 #[test]
 fn bombs_of_damaged_pictures_are_given_up() {

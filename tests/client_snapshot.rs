@@ -206,6 +206,21 @@ fn line_end_behind_a_picture_is_not_kept() {
     assert_plays(&camera.polled().play(), 3);
 }
 
+/// RFC 9112 9.2. Seen from outside: each later picture was as old as the time between two requests.
+#[test]
+fn answer_that_nobody_asked_for_is_not_taken_for_the_next() {
+    let server = ScriptServer::play([
+        vec![send(snapshot(0, IMAGE)), Step::Wait, send(snapshot(9, IMAGE))],
+        vec![send(snapshot(1, IMAGE))],
+    ]);
+    // Far longer than it takes to send what nobody asked for.
+    let source = Source::new(&server.url()).set("poll-interval", 2_000_000_000u64).lossless().play();
+    assert_same(&source.frame(), &jpeg::picture(0), "the first answer");
+    server.allow();
+    assert_same(&source.frame(), &jpeg::picture(1), "the answer to the second request");
+    assert!([server.request(), server.request()].iter().all(|request| request.alone), "one connection at a time");
+}
+
 #[test]
 fn single_picture_called_multipart_is_polled() {
     let camera = Camera::new(|index| {

@@ -116,7 +116,9 @@ fn send(
         let (head, body) = response_head(&connection, location, options)?;
         Ok(Answer { location: location.clone(), connection, head, body })
     };
-    if let Some((_, connection)) = memory.kept.take().filter(|(kept, _)| kept.same_origin(location)) {
+    // RFC 9112 9.2: what came without being asked for is no answer, and would put each later one in the wrong place.
+    let is_fit = |(kept, connection): &(Location, Connection)| kept.same_origin(location) && connection.is_quiet();
+    if let Some((_, connection)) = memory.kept.take().filter(is_fit) {
         // The server may have closed it by now, or say that it is about to, which is no fault of anybody's; nor is what
         // it may have sent behind the last answer.
         match exchange(connection) {
@@ -304,7 +306,9 @@ fn status(location: &Location, head: &ResponseHead, cure: Cow<'static, str>) -> 
 /// How long a server wants to be left alone: `Retry-After` is a number of seconds, or a date (RFC 9110 10.2.3).
 fn retry_after(head: &ResponseHead, now: SystemTime) -> Option<Duration> {
     let value = head.field_value("retry-after")?;
-    value.parse().ok().map(Duration::from_secs).or_else(|| time_until(value, head, now))
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = is_number.then(|| value.parse().unwrap_or(u64::MAX));
+    seconds.map(Duration::from_secs).or_else(|| time_until(value, head, now))
 }
 
 /// How far a date in an answer is away. Cameras that have lost the time are not rare: what counts is the server's own

@@ -32,6 +32,11 @@ impl Coding {
         self.chunked.is_needless() && self.inflate.is_needless()
     }
 
+    /// Whether what comes may hold very many times as many bytes.
+    pub(super) fn is_compressed(&self) -> bool {
+        !self.inflate.is_needless()
+    }
+
     /// Whether the last chunk is in.
     pub(super) fn is_whole(&self) -> bool {
         self.whole

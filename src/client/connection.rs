@@ -149,6 +149,20 @@ impl Connection {
         }
     }
 
+    /// Fails when the client was cancelled.
+    pub(super) fn check_cancelled(&self) -> Result<(), ClientError> {
+        if self.cancellable.0.is_cancelled() { Err(ClientError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Whether the peer has sent nothing that was not read, but for blanks, which some send behind a body.
+    pub(super) fn is_quiet(&self) -> bool {
+        let mut space = [0; 64];
+        match self.input.read_nonblocking(&mut space, Some(&self.cancellable.0)) {
+            Ok(count) => count > 0 && usize::try_from(count).is_ok_and(|count| space[..count].trim_ascii().is_empty()),
+            Err(error) => error.matches(gio::IOErrorEnum::WouldBlock),
+        }
+    }
+
     fn broken(&self, error: glib::Error) -> ClientError {
         if error.matches(gio::IOErrorEnum::Cancelled) {
             return ClientError::Cancelled;

@@ -12,6 +12,8 @@ pub(super) struct Inflate {
     state: State,
     /// Bytes that are not decompressed yet.
     kept: Vec<u8>,
+    /// Room for what is decompressed, once something is.
+    space: Vec<u8>,
 }
 
 /// What a head says of how its body is compressed.
@@ -43,7 +45,7 @@ impl Inflate {
             _ if said == Said::Deflate => said,
             _ => Said::Other,
         });
-        Self { said, state: State::Start, kept: Vec::new() }
+        Self { said, state: State::Start, kept: Vec::new(), space: Vec::new() }
     }
 
     /// Whether its first bytes have shown that it is not compressed.
@@ -58,7 +60,6 @@ impl Inflate {
             return Ok(true);
         }
         self.kept.extend_from_slice(bytes);
-        let mut space = Vec::new();
         loop {
             match &self.state {
                 State::Start | State::Behind if self.kept.len() < 2 => return Ok(true),
@@ -72,10 +73,10 @@ impl Inflate {
                     return Ok(true);
                 }
                 State::Compressed(decompressor) => {
-                    space.resize(SPACE, 0);
-                    match decompressor.convert(&self.kept, &mut space[..], gio::ConverterFlags::NONE) {
+                    self.space.resize(SPACE, 0);
+                    match decompressor.convert(&self.kept, &mut self.space[..], gio::ConverterFlags::NONE) {
                         Ok((result, read, written)) => {
-                            data(&space[..written]);
+                            data(&self.space[..written]);
                             self.kept.drain(..read);
                             if result == gio::ConverterResult::Finished {
                                 self.state = State::Behind;

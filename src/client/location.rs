@@ -60,7 +60,8 @@ impl Location {
     /// It is no such URL; the error shows how one looks.
     pub fn parse(text: &str) -> Result<Self, LocationError> {
         let url = without_control(text)?;
-        let url = url.strip_prefix(URI_PREFIX).unwrap_or(url);
+        let (prefix, rest) = url.split_at_checked(URI_PREFIX.len()).unwrap_or(("", url));
+        let url = if prefix.eq_ignore_ascii_case(URI_PREFIX) { rest } else { url };
         Self::of(glib::Uri::parse(url, FLAGS), text)
     }
 
@@ -266,6 +267,7 @@ mod tests {
             ("HTTP://cam:80/a%20b?action=stream&x=%26", "http://cam/a%20b?action=stream&x=%26"),
             ("https://cam:8443/?action=stream", "https://cam:8443/?action=stream"),
             ("mjpeg+http://[::1]:8080/stream", "http://[::1]:8080/stream"),
+            ("MJPEG+HTTP://camera/stream", "http://camera/stream"),
             ("http://user:pa%40ss@cam/", "http://cam/"),
         ] {
             assert_eq!(Location::parse(text).map(|location| location.url()), Ok(shown.to_owned()), "{text:?}");

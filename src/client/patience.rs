@@ -9,6 +9,8 @@ use super::ClientError;
 pub(super) struct Patience {
     since: Instant,
     bytes: u64,
+    /// Bytes before they were decompressed: very many may hold nothing.
+    coded: u64,
     longest: Duration,
     most_bytes: u64,
 }
@@ -16,12 +18,12 @@ pub(super) struct Patience {
 impl Patience {
     /// For a stream asked for now: `longest` without a picture, zero for no limit, and `most_bytes` without one.
     pub(super) fn new(longest: Duration, most_bytes: u64, now: Instant) -> Self {
-        Self { since: now, bytes: 0, longest, most_bytes }
+        Self { since: now, bytes: 0, coded: 0, longest, most_bytes }
     }
 
     /// A picture came.
     pub(super) fn renew(&mut self, now: Instant) {
-        (self.since, self.bytes) = (now, 0);
+        (self.since, self.bytes, self.coded) = (now, 0, 0);
     }
 
     /// Bytes came.
@@ -29,10 +31,16 @@ impl Patience {
         self.bytes += bytes as u64;
     }
 
+    /// Bytes came that are still to be decoded.
+    pub(super) fn count_coded(&mut self, bytes: usize) {
+        self.coded += bytes as u64;
+    }
+
     /// Whether it has come to its end.
     pub(super) fn check(&self, now: Instant) -> Result<(), ClientError> {
-        if self.bytes > self.most_bytes {
-            return Err(ClientError::NoPicture { searched: self.bytes });
+        let searched = self.bytes.max(self.coded);
+        if searched > self.most_bytes {
+            return Err(ClientError::NoPicture { searched });
         }
         if !self.longest.is_zero() && now.saturating_duration_since(self.since) > self.longest {
             return Err(ClientError::Barren { after: self.longest });
@@ -66,6 +74,19 @@ mod tests {
         patience.count(1000);
         assert_eq!(patience.check(start), Ok(()));
         patience.count(1);
+        assert_eq!(patience.check(start), Err(ClientError::NoPicture { searched: 1001 }));
+        patience.renew(start);
+        assert_eq!(patience.check(start), Ok(()));
+    }
+
+    #[test]
+    fn bytes_that_hold_nothing_are_limited_too() {
+        let start = Instant::now();
+        let mut patience = Patience::new(LIMIT, 1000, start);
+        patience.count(1000);
+        patience.count_coded(1000);
+        assert_eq!(patience.check(start), Ok(()));
+        patience.count_coded(1);
         assert_eq!(patience.check(start), Err(ClientError::NoPicture { searched: 1001 }));
         patience.renew(start);
         assert_eq!(patience.check(start), Ok(()));

@@ -13,6 +13,8 @@ pub(super) struct Timing {
     now: gst::ClockTime,
     /// Running time less the server's time, for the picture that came with the least delay; in nanoseconds.
     offset: Option<i64>,
+    /// The server's time for the last picture, in nanoseconds.
+    stamp: Option<i64>,
 }
 
 impl Timing {
@@ -44,6 +46,10 @@ impl Timing {
         // Unix time may be in milliseconds; anything else is in seconds.
         let unix = unix_time::parse(timestamp).map(|time| u128::from(time.nseconds()));
         let stamp = i64::try_from(unix.or_else(|| unix_time::decimal(timestamp))?).ok()?;
+        // A clock that stands still, or ticks once a second, says nothing of the pictures in between.
+        if self.stamp.replace(stamp) == Some(stamp) {
+            return None;
+        }
         let latest = i64::try_from(arrived.nseconds()).ok()?.checked_sub(stamp)?;
         let offset = match self.offset {
             Some(offset) if latest.abs_diff(offset) < MAX_DELAY => {
@@ -124,6 +130,19 @@ mod tests {
         let times = [(1000, "9223372036.854775807"), (1300, "0"), (1400, "9223372036.854775807")]
             .map(|(arrived, stamp)| timing.pts(ms(arrived), ms(arrived), Some(stamp)));
         assert_eq!(times, [ms(1000), ms(1300), ms(1400)]);
+    }
+
+    /// Seen from outside: times two seconds behind, so that a sink dropped nearly all of the pictures.
+    #[test]
+    fn stamps_that_stand_still_make_no_picture_late() {
+        for tick in [1000, u64::MAX] {
+            let mut timing = Timing::new(TimestampMode::Server);
+            for arrived in (0..5000).step_by(50) {
+                let stamp = (arrived / tick).to_string();
+                let pts = timing.pts(ms(arrived), ms(arrived), Some(&stamp));
+                assert!(ms(arrived) - pts <= ms(100), "{arrived} ms: {pts}");
+            }
+        }
     }
 
     #[test]
