@@ -239,7 +239,7 @@ fn broken_compression_is_a_loss() {
     let server = ScriptServer::play([broken, vec![send("HTTP/1.1 200 OK\r\n\r\n"), part(&jpeg::picture(0))]]);
     let source = Source::new(&server.url()).hasty().play();
     assert_same(&source.frame(), &jpeg::picture(0), "the picture after the loss");
-    let reason: String = source.element.property::<gst::Structure>("stats").get("last-reason").expect("a text");
+    let reason = source.last_reason();
     assert!(reason.contains("not compressed as it says"), "{reason}");
 }
 

@@ -356,20 +356,73 @@ fn camera_that_is_busy_now_and_then_is_polled_on() {
     assert!(source.stat("reconnects") >= 3);
 }
 
+/// A picture that was cut off, in an answer that was not.
+fn half(index: usize) -> Vec<u8> {
+    let jpeg = &jpeg::picture(index)[..200];
+    [format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: 200\r\n\r\n").as_bytes(), jpeg].concat()
+}
+
+/// Seen from outside: a second without pictures, and "the server closed the stream".
 #[test]
 fn damaged_picture_costs_itself_alone() {
-    let half = || {
-        let jpeg = &jpeg::picture(9)[..200];
-        [b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 200\r\n\r\n".as_slice(), jpeg].concat()
-    };
+    for after in [After::Keep, After::Close] {
+        let camera = Camera::new(move |count| match count {
+            1 | 3 => (half(9), after),
+            _ => (snapshot(count, IMAGE), After::Keep),
+        });
+        let source = camera.polled().play();
+        for index in [0, 2, 4] {
+            assert_same(&source.frame(), &jpeg::picture(index), &format!("picture {index}"));
+        }
+        assert_eq!((source.stat("damaged"), source.stat("reconnects")), (2, 0));
+        let closed = usize::from(after == After::Close);
+        assert_eq!(camera.connections(5), [0, 0, closed, closed, 2 * closed]);
+    }
+}
+
+/// Not for ever: people should hear of it.
+#[test]
+fn pictures_that_are_all_damaged_are_a_loss() {
+    let camera = Camera::new(|count| (if count == 0 { snapshot(0, IMAGE) } else { half(9) }, After::Keep));
+    let source = camera.polled().play();
+    assert_same(&source.frame(), &jpeg::picture(0), "the only picture");
+    source.await_stat("reconnects", 1);
+    assert_eq!(source.last_reason(), NO_PICTURE.replace("BYTES", "200"));
+    assert_eq!(source.stat("damaged"), 2);
+}
+
+const NO_PICTURE: &str = "no picture in BYTES bytes of the answer; open the address in a browser to see what it is";
+
+#[test]
+fn answer_without_a_picture_is_a_loss_and_says_so() {
+    let empty = || format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: 0\r\n\r\n").into_bytes();
     let camera = Camera::new(move |count| match count {
-        1 => (half(), After::Keep),
+        1 => (empty(), After::Keep),
         _ => (snapshot(count, IMAGE), After::Keep),
     });
     let source = camera.polled().play();
     assert_same(&source.frame(), &jpeg::picture(0), "the picture before");
     assert_same(&source.frame(), &jpeg::picture(2), "the picture after");
-    assert_eq!(source.stat("damaged"), 1);
+    assert_eq!(source.last_reason(), NO_PICTURE.replace("BYTES", "0"));
+}
+
+/// Its length was right until now, and what is left of it is no answer.
+#[test]
+fn picture_that_exceeds_its_length_all_at_once_costs_itself_alone() {
+    let exceeding = wrong_length(9, -20);
+    let (first, rest) = exceeding.split_at(exceeding.len() - 20);
+    let (first, rest) = (first.to_vec(), rest.to_vec());
+    let camera = Camera::new(move |count| match count {
+        1 => (first.clone(), After::Keep),
+        2 => ([rest.clone(), snapshot(2, IMAGE)].concat(), After::Keep),
+        _ => (snapshot(count, IMAGE), After::Keep),
+    });
+    let source = camera.polled().play();
+    for index in [0, 3, 4] {
+        assert_same(&source.frame(), &jpeg::picture(index), &format!("picture {index}"));
+    }
+    assert_eq!((source.stat("damaged"), source.stat("reconnects")), (1, 0));
+    assert_eq!(camera.connections(5), [0, 0, 0, 1, 1]);
 }
 
 /// The request crosses the server's farewell, or what it sent too much: it is made again on a new connection, and nobody

@@ -156,7 +156,7 @@ fn stream_over_tls_comes_back_when_it_ends_without_farewell() {
     for index in 0..2 {
         assert_same(&source.frame(), &jpeg::picture(index), &format!("picture {index}"));
     }
-    let reason: String = source.element.property::<gst::Structure>("stats").get("last-reason").expect("a text");
+    let reason = source.last_reason();
     assert!(reason.contains("closed the stream"), "{reason}");
 }
 

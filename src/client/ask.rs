@@ -28,7 +28,18 @@ pub(super) struct Memory {
     /// A connection whose last body has been read to its end, and where it leads.
     pub(super) kept: Option<(Location, Connection)>,
     /// The last answer was a single picture, so more are to be asked for.
-    pub(super) polling: bool,
+    pub(super) polled: Option<Single>,
+}
+
+/// What a whole answer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Single {
+    /// A picture, that had just the length which the answer said.
+    Exact,
+    /// A picture.
+    Whole,
+    /// A damaged picture, from a camera that was polled.
+    Damaged,
 }
 
 impl Memory {
@@ -108,7 +119,7 @@ fn send(
     let authorization = credentials.and_then(|known| memory.answers.authorization(known, &location.target));
     let request = if trusted { Cow::Borrowed(&options.request) } else { Cow::Owned(options.request.without_secrets()) };
     let proxy = options.proxy.as_ref().map(|proxy| &proxy.credentials);
-    let keep = if memory.polling { Keep::Alive } else { Keep::Close };
+    let keep = if memory.polled.is_some() { Keep::Alive } else { Keep::Close };
     let cookies = memory.cookies.of(location, Instant::now());
     let request = request.head(location, authorization.as_deref(), cookies, proxy, keep);
     let exchange = |connection: Connection| {

@@ -93,7 +93,11 @@ impl Digest {
             answer += &format!(", algorithm={algorithm}");
         }
         if let Some(qop) = self.qop {
-            answer += &format!(", qop={}, nc={count}, cnonce={}", qop.name(), quoted(cnonce));
+            answer += &format!(", qop={}, nc={count}", qop.name());
+        }
+        // RFC 2617 wants none without qop, but nobody can check the answer of a session without it.
+        if self.qop.is_some() || self.session {
+            answer += &format!(", cnonce={}", quoted(cnonce));
         }
         if self.userhash {
             answer += ", userhash=true";
@@ -164,6 +168,14 @@ mod tests {
         let answer = answer(challenge, "CircleOfLife", "unused");
         assert!(answer.contains("response=\"1949323746fe6a43ef61f9606e7febea\""), "{answer}");
         assert!(answer.contains("opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"") && !answer.contains("nc="), "{answer}");
+    }
+
+    #[test]
+    fn what_a_session_is_made_of_is_told_with_and_without_qop() {
+        for (qop, told) in [(", qop=auth", "nc=00000001, cnonce=\"c\""), ("", "algorithm=MD5-sess, cnonce=\"c\"")] {
+            let answer = answer(&format!("Digest realm=\"r\", nonce=\"n\", algorithm=MD5-sess{qop}"), "p", "c");
+            assert!(answer.contains(told), "{answer}");
+        }
     }
 
     /// RFC 7616 3.9.2 is for SHA-512-256; the hash itself is that of 3.4.4.

@@ -150,7 +150,7 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
     options.tls.trusted()?;
     loop {
         let began = Instant::now();
-        let Ended { why, answered, frames, snapshot } = session::run(options, &mut memory, cancellable, receiver);
+        let Ended { why, answered, frames, single } = session::run(options, &mut memory, cancellable, receiver);
         if cancellable.is_cancelled() {
             return Err(ClientError::Cancelled);
         }
@@ -159,8 +159,8 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
         if frames > 0 {
             tries.played(began.elapsed());
         }
-        memory.polling = snapshot && !options.poll_interval.is_zero();
-        if memory.polling {
+        memory.polled = single.filter(|_| !options.poll_interval.is_zero());
+        if memory.polled.is_some() {
             receiver.pause(options.poll_interval.saturating_sub(began.elapsed()));
             continue;
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     ClientError, Framing, Options, Receiver,
-    ask::{Answer, Memory, ask, begins_as_stream, text_start},
+    ask::{Answer, Memory, Single, ask, begins_as_stream, text_start},
     coding::Coding,
     connection::{Connection, Read},
     patience::Patience,
@@ -24,8 +24,8 @@ pub(super) struct Ended {
     pub(super) answered: bool,
     /// Pictures that came out.
     pub(super) frames: u64,
-    /// The whole answer was one picture.
-    pub(super) snapshot: bool,
+    /// What the whole answer was, if it was one picture.
+    pub(super) single: Option<Single>,
 }
 
 /// The body of an answer, on its way into the reader.
@@ -36,6 +36,8 @@ struct Body<'a, R: Receiver> {
     /// Bytes that the answer says it has, and those that came.
     length: Option<u64>,
     bytes: u64,
+    /// The answer before this one was a picture as long as it said.
+    trusted: bool,
     pictures: Pictures<'a, R>,
 }
 
@@ -78,46 +80,58 @@ pub(super) fn run<R: Receiver>(
         Ok(answer) => answer,
         Err(why) => {
             memory.failed();
-            return Ended { why, answered: false, frames: 0, snapshot: false };
+            return Ended { why, answered: false, frames: 0, single: None };
         }
     };
     let Answer { location, connection, head, body: first } = answer;
-    if !memory.polling {
+    if memory.polled.is_none() {
         receiver.connected(&connection.peer());
     }
-    let mut body = Body::new(options, &head, receiver);
+    let mut body = Body::new(options, &head, memory.polled, receiver);
     body.announce(&head);
     let mut why = body.receive(&first, &connection, options);
     // What came beyond its end would be taken for the next answer.
+    let exact = body.length == Some(body.bytes);
     let clean = head.keeps_connection()
         && body.has_ended()
-        && body.length.is_none_or(|length| length == body.bytes)
+        && (exact || body.length.is_none())
         && body.coding.as_ref().is_none_or(Coding::is_over);
     let (searched, kind) = (body.bytes, body.kind);
     let mut pictures = body.pictures;
     if why == ClientError::Cancelled {
         // Nobody waits for what is left, and looking at the rest of a large picture takes time.
-        return Ended { why, answered: true, frames: pictures.frames, snapshot: false };
+        return Ended { why, answered: true, frames: pictures.frames, single: None };
     }
     pictures.reader.finish(receiver.stamp());
     pictures.hand_on();
     let is_page = kind == Kind::Other && text_start(&pictures.beginning).starts_with(b"<");
-    let snapshot = why == ClientError::Closed && pictures.frames == 1 && pictures.reader.delimiter().is_none();
+    let single = match pictures.frames {
+        _ if why != ClientError::Closed || pictures.reader.delimiter().is_some() => None,
+        1 if exact => Some(Single::Exact),
+        1 => Some(Single::Whole),
+        // The second one in a row is a loss that people should hear of.
+        0 if pictures.damaged && memory.polled.is_some_and(|last| last != Single::Damaged) => Some(Single::Damaged),
+        _ => None,
+    };
     why = match pictures.reason(why, searched, &head, options.limits.max_frame) {
         // Servers that do without Content-Type.
         ClientError::NoPicture { .. } if is_page => {
             ClientError::NotPictures { url: location.to_string(), essence: "a page".to_owned() }
         }
+        // The connection may be open still.
+        ClientError::Closed if memory.polled.is_some() && exact && pictures.frames == 0 => {
+            ClientError::NoPicture { searched }
+        }
         why => why,
     };
-    if snapshot && clean {
+    if single.is_some() && clean {
         memory.kept = Some((location, connection));
     }
-    Ended { why, answered: true, frames: pictures.frames, snapshot }
+    Ended { why, answered: true, frames: pictures.frames, single }
 }
 
 impl<'a, R: Receiver> Body<'a, R> {
-    fn new(options: &Options, head: &ResponseHead, receiver: &'a R) -> Self {
+    fn new(options: &Options, head: &ResponseHead, before: Option<Single>, receiver: &'a R) -> Self {
         let coding = Coding::new(head);
         let is_chunked = head.is_chunked();
         let max_frame = u64::try_from(options.limits.max_frame).unwrap_or(u64::MAX);
@@ -135,6 +149,7 @@ impl<'a, R: Receiver> Body<'a, R> {
                 _ if is_chunked => None,
                 _ => head.field_value("content-length").and_then(|value| value.parse().ok()),
             },
+            trusted: before == Some(Single::Exact),
             coding: Some(coding),
             bytes: 0,
             pictures: Pictures {
@@ -249,8 +264,8 @@ impl<'a, R: Receiver> Body<'a, R> {
     /// -1, 0 or 9999999 there.
     fn has_ended(&self) -> bool {
         // Some send a line end behind a picture that its length does not count.
-        let exceeded = self.pictures.frames == 1 && self.is_all();
-        let whole = exceeded || self.coding.as_ref().is_some_and(Coding::is_whole);
+        let is_decided = self.trusted && !self.pictures.reader.is_settling() || self.pictures.frames == 1;
+        let whole = is_decided && self.is_all() || self.coding.as_ref().is_some_and(Coding::is_whole);
         whole && self.may_be_single()
     }
 

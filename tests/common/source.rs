@@ -151,6 +151,12 @@ impl Source {
         self.element.property::<gst::Structure>("stats").get(name).expect("stats have such a figure")
     }
 
+    /// Why the stream was lost last.
+    #[track_caller]
+    pub fn last_reason(&self) -> String {
+        self.element.property::<gst::Structure>("stats").get("last-reason").expect("stats have a reason")
+    }
+
     /// Waits until a figure of `stats` has this value. There is no message to wait for.
     #[track_caller]
     pub fn await_stat(&self, name: &str, value: u64) {
