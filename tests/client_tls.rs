@@ -17,7 +17,7 @@ use common::{
     source::{Source, assert_same},
     stubborn::dripping,
 };
-use gst::{ResourceError, prelude::*};
+use gst::ResourceError;
 
 /// A server behind a certificate.
 struct Secure {

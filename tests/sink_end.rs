@@ -282,8 +282,8 @@ fn a_stop_waits_for_no_viewer_that_stands_still() {
         endpoint: Endpoint::new("127.0.0.1", port),
         activation: Activation::read(|_| None),
         tls: None,
-        timeout: Duration::ZERO,
-        per_address: 0,
+        timeout: None,
+        per_address: None,
         secrets: Secrets::default(),
         allow_origin: None,
     };
@@ -291,8 +291,7 @@ fn a_stop_waits_for_no_viewer_that_stands_still() {
     let header = jpeg::check(&large).expect("a picture").header();
     let boundary: Boundary = "frame".parse().expect("a boundary");
     let [one, other] = [(); 2].map(|()| {
-        let config =
-            CameraConfig { boundary: boundary.clone(), keepalive: Duration::ZERO, max_fps: None, max_clients: 0 };
+        let config = CameraConfig { boundary: boundary.clone(), keepalive: None, max_fps: None, max_clients: None };
         Arc::new(server::Camera::new(config, Ids::default(), Box::new(|_| ())))
     });
     let last = Server::start(&config(0), Mount::default(), one.clone()).expect("a free port");

@@ -254,8 +254,8 @@ fn config_with(listener: &impl AsRawFd) -> Config {
         endpoint: Endpoint::Passed(Some("door".to_owned())),
         activation,
         tls: None,
-        timeout: Duration::ZERO,
-        per_address: 0,
+        timeout: None,
+        per_address: None,
         secrets: Secrets::default(),
         allow_origin: None,
     }
@@ -264,9 +264,9 @@ fn config_with(listener: &impl AsRawFd) -> Config {
 fn some_camera() -> Arc<server::Camera> {
     let camera = server::CameraConfig {
         boundary: "frame".parse().expect("a boundary"),
-        keepalive: Duration::ZERO,
+        keepalive: None,
         max_fps: None,
-        max_clients: 0,
+        max_clients: None,
     };
     Arc::new(server::Camera::new(camera, Ids::default(), Box::new(|_| ())))
 }

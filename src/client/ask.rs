@@ -7,13 +7,13 @@ use std::{
 
 use super::{
     ClientError, Coding, Location, Options,
+    body::OVERDUE,
     connection::{Connection, Read},
     cookies::Cookies,
     credentials::{Answers, can_answer, is_stale, wanted},
     location::without_secrets,
     patience::Patience,
     request::Keep,
-    session::{OVERDUE, limit},
 };
 use crate::{
     http::{HeadError, HeadReader, ResponseHead, parse_date},
@@ -197,9 +197,9 @@ fn more<'a>(
     patience: &Patience,
 ) -> Result<Option<&'a [u8]>, ClientError> {
     patience.check(Instant::now())?;
-    match connection.read(space, limit(options.timeout), || {})? {
+    match connection.read(space, options.timeout, || {})? {
         Read::Bytes(count) => Ok(Some(&space[..count])),
-        Read::Idle => Err(ClientError::Stalled { after: options.timeout }),
+        Read::Idle(after) => Err(ClientError::Stalled { after }),
         Read::Closed => Ok(None),
     }
 }
@@ -226,12 +226,12 @@ fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, Cl
             begins => return Ok(begins == Some(true)),
         }
         let is_over = length == Some(decoded) && !data.trim_ascii().is_empty();
-        let wait = if is_over { Some(OVERDUE) } else { limit(options.timeout) };
+        let wait = if is_over { Some(OVERDUE) } else { options.timeout };
         patience.check(Instant::now())?;
         match answer.connection.read(&mut space, wait, || {})? {
             Read::Bytes(count) => answer.body.extend_from_slice(&space[..count]),
-            Read::Idle if !is_over => return Err(ClientError::Stalled { after: options.timeout }),
-            Read::Idle | Read::Closed => return Ok(false),
+            Read::Idle(after) if !is_over => return Err(ClientError::Stalled { after }),
+            Read::Idle(_) | Read::Closed => return Ok(false),
         }
     }
 }

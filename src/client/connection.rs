@@ -30,8 +30,8 @@ struct Descriptor(gio::Cancellable);
 /// How a read ended.
 pub(super) enum Read {
     Bytes(usize),
-    /// No byte came in time.
-    Idle,
+    /// No byte came for so long.
+    Idle(Duration),
     /// The peer closed.
     Closed,
 }
@@ -94,8 +94,8 @@ impl Connection {
         address.map_or_else(String::new, |address| host_port(&address.address().to_str(), address.port()))
     }
 
-    /// Writes all of `bytes`. Blocks while the peer takes none of them, for `timeout` at the most; zero is no limit.
-    pub(super) fn write(&self, bytes: &[u8], timeout: Duration) -> Result<(), ClientError> {
+    /// Writes all of `bytes`. Blocks while the peer takes none of them, for `timeout` at the most.
+    pub(super) fn write(&self, bytes: &[u8], timeout: Option<Duration>) -> Result<(), ClientError> {
         self.socket.set_timeout(whole_seconds(timeout));
         let written = self.stream.output_stream().write_all(bytes, Some(&self.cancellable.0));
         self.socket.set_timeout(0);
@@ -103,8 +103,10 @@ impl Connection {
             Ok((_, None)) => return Ok(()),
             Ok((_, Some(error))) | Err(error) => error,
         };
-        let is_late = error.matches(gio::IOErrorEnum::TimedOut);
-        Err(if is_late { ClientError::Stalled { after: timeout } } else { self.broken(error) })
+        match timeout {
+            Some(after) if error.matches(gio::IOErrorEnum::TimedOut) => Err(ClientError::Stalled { after }),
+            _ => Err(self.broken(error)),
+        }
     }
 
     /// Reads what is there, after waiting at most that long for it; without a limit, until something comes. Calls
@@ -141,10 +143,12 @@ impl Connection {
             let microseconds = left.map_or(-1, |left| i64::try_from(left.as_micros()).unwrap_or(i64::MAX));
             let waited =
                 self.socket.condition_timed_wait(glib::IOCondition::IN, microseconds, Some(&self.cancellable.0));
-            match waited {
-                Ok(()) => {}
-                Err(error) if error.matches(gio::IOErrorEnum::TimedOut) => return Ok(Read::Idle),
-                Err(error) => return Err(self.broken(error)),
+            match (waited, at_most) {
+                (Ok(()), _) => {}
+                (Err(error), Some(at_most)) if error.matches(gio::IOErrorEnum::TimedOut) => {
+                    return Ok(Read::Idle(at_most));
+                }
+                (Err(error), _) => return Err(self.broken(error)),
             }
         }
     }
@@ -228,7 +232,7 @@ fn numeric(host: &gio::NetworkAddress) -> Option<gio::SocketAddress> {
 
 /// Gives each address of a host its part of the time: one that is silent must not take that of the others.
 fn share(
-    timeout: Duration,
+    timeout: Option<Duration>,
     client: &gio::SocketClient,
     host: &gio::NetworkAddress,
     cancellable: &gio::Cancellable,
@@ -239,7 +243,7 @@ fn share(
         count += 1;
     }
     if count > 1 {
-        client.set_timeout(whole_seconds(timeout / count));
+        client.set_timeout(whole_seconds(timeout.map(|timeout| timeout / count)));
         client.connect_event(|_, event, _, stream| {
             let connection = stream.and_then(|stream| stream.downcast_ref::<gio::SocketConnection>());
             if let (gio::SocketClientEvent::Connected, Some(connection)) = (event, connection) {
@@ -252,6 +256,6 @@ fn share(
 }
 
 /// GIO takes whole seconds here and 0 as no limit: round up.
-fn whole_seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+fn whole_seconds(limit: Option<Duration>) -> u32 {
+    limit.map_or(0, |limit| u32::try_from(limit.as_millis().div_ceil(1000)).unwrap_or(u32::MAX))
 }

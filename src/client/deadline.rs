@@ -9,19 +9,17 @@ use std::{
 
 use gio::prelude::*;
 
-/// Does what may wait, with a cancellable that is cancelled when `cancellable` is, or after `limit`; zero is no limit.
+/// Does what may wait, with a cancellable that is cancelled when `cancellable` is, or after `limit`, if there is one.
 ///
 /// # Errors
 ///
 /// That of `work`; [`gio::IOErrorEnum::TimedOut`] where it failed after the limit.
 pub(super) fn within<T>(
-    limit: Duration,
+    limit: Option<Duration>,
     cancellable: &gio::Cancellable,
     work: impl FnOnce(&gio::Cancellable) -> Result<T, glib::Error>,
 ) -> Result<T, glib::Error> {
-    if limit.is_zero() {
-        return work(cancellable);
-    }
+    let Some(limit) = limit else { return work(cancellable) };
     let limited = gio::Cancellable::new();
     let chained = limited.clone();
     let chain = cancellable.connect_cancelled(move |_| chained.cancel());
@@ -70,13 +68,13 @@ mod tests {
 
     #[test]
     fn work_that_takes_too_long_is_timed_out() {
-        let error = within(Duration::from_nanos(1), &gio::Cancellable::new(), wait).expect_err("nobody ends it");
+        let error = within(Some(Duration::from_nanos(1)), &gio::Cancellable::new(), wait).expect_err("nobody ends it");
         assert!(error.matches(gio::IOErrorEnum::TimedOut) && error.message() == "timed out after 0.000000001 s");
     }
 
     #[test]
     fn cancelling_ends_the_work_and_is_no_timeout() {
-        for limit in [LONG, Duration::ZERO] {
+        for limit in [Some(LONG), None] {
             let cancellable = gio::Cancellable::new();
             let result = thread::scope(|scope| {
                 scope.spawn(|| cancellable.cancel());
@@ -91,9 +89,9 @@ mod tests {
     #[test]
     fn work_that_is_done_in_time_gives_its_result() {
         let cancellable = gio::Cancellable::new();
-        assert!(within(LONG, &cancellable, |_| Ok(1)).is_ok_and(|result| result == 1));
+        assert!(within(Some(LONG), &cancellable, |_| Ok(1)).is_ok_and(|result| result == 1));
         let refused = || failed(gio::IOErrorEnum::ConnectionRefused, "refused");
-        let result = within(LONG, &cancellable, |_| Err::<(), _>(refused()));
+        let result = within(Some(LONG), &cancellable, |_| Err::<(), _>(refused()));
         assert!(result.is_err_and(|error| error.matches(gio::IOErrorEnum::ConnectionRefused)));
     }
 }

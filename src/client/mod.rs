@@ -4,6 +4,7 @@
 //! at once but [`Receiver::pause`], which the receiver ends itself. What it finds goes to a [`Receiver`].
 
 mod ask;
+mod body;
 mod challenge;
 mod coding;
 mod connection;
@@ -15,6 +16,7 @@ mod error;
 mod inflate;
 mod location;
 mod patience;
+mod pictures;
 mod proxy;
 mod request;
 mod retry;
@@ -54,18 +56,18 @@ pub struct Options {
     pub proxy: Option<Proxy>,
     /// Whom a secure connection trusts.
     pub tls: Tls,
-    /// Time for connecting: all addresses, the proxy and TLS together; zero is the system's limit.
-    pub connect_timeout: Duration,
-    /// Time without a byte after which a stream counts as lost; zero is no limit.
-    pub timeout: Duration,
-    /// Time without a picture after which a stream counts as lost though bytes come; zero is no limit.
-    pub patience: Duration,
+    /// Time for connecting: all addresses, the proxy and TLS together; else the system's limit.
+    pub connect_timeout: Option<Duration>,
+    /// Time without a byte after which a stream counts as lost, if there is a limit.
+    pub timeout: Option<Duration>,
+    /// Time without a picture after which a stream counts as lost though bytes come, if there is a limit.
+    pub patience: Option<Duration>,
     /// How often in a row a lost or absent stream is asked for again before [`run`] gives up; `None` is for ever.
     pub retries: Option<u32>,
     /// The waits between tries.
     pub backoff: Backoff,
-    /// Time from one request to the next where each is answered with a single picture; zero does not ask again.
-    pub poll_interval: Duration,
+    /// Time from one request to the next where each is answered with a single picture, if it is to be asked again.
+    pub poll_interval: Option<Duration>,
     /// Whether the end of the stream is the end; else it is asked for again.
     pub end: EndOfStream,
     /// What the reader may hold.
@@ -159,9 +161,9 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
         if frames > 0 {
             tries.played(began.elapsed());
         }
-        memory.polled = single.filter(|_| !options.poll_interval.is_zero());
-        if memory.polled.is_some() {
-            receiver.pause(options.poll_interval.saturating_sub(began.elapsed()));
+        memory.polled = single.filter(|_| options.poll_interval.is_some());
+        if let (Some(_), Some(interval)) = (single, options.poll_interval) {
+            receiver.pause(interval.saturating_sub(began.elapsed()));
             continue;
         }
         let finite = options.end == EndOfStream::Finish;

@@ -11,13 +11,13 @@ pub(super) struct Patience {
     bytes: u64,
     /// Bytes before they were decompressed: very many may hold nothing.
     coded: u64,
-    longest: Duration,
+    longest: Option<Duration>,
     most_bytes: u64,
 }
 
 impl Patience {
-    /// For a stream asked for now: `longest` without a picture, zero for no limit, and `most_bytes` without one.
-    pub(super) fn new(longest: Duration, most_bytes: u64, now: Instant) -> Self {
+    /// For a stream asked for now: `longest` without a picture, if that is a limit, and `most_bytes` without one.
+    pub(super) fn new(longest: Option<Duration>, most_bytes: u64, now: Instant) -> Self {
         Self { since: now, bytes: 0, coded: 0, longest, most_bytes }
     }
 
@@ -42,10 +42,12 @@ impl Patience {
         if searched > self.most_bytes {
             return Err(ClientError::NoPicture { searched });
         }
-        if !self.longest.is_zero() && now.saturating_duration_since(self.since) > self.longest {
-            return Err(ClientError::Barren { after: self.longest });
+        match self.longest {
+            Some(longest) if now.saturating_duration_since(self.since) > longest => {
+                Err(ClientError::Barren { after: longest })
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -58,7 +60,7 @@ mod tests {
     #[test]
     fn time_without_a_picture_is_limited_and_begins_anew_with_each() {
         let start = Instant::now();
-        let mut patience = Patience::new(LIMIT, 1000, start);
+        let mut patience = Patience::new(Some(LIMIT), 1000, start);
         patience.count(10);
         assert_eq!(patience.check(start + LIMIT), Ok(()));
         let late = start + LIMIT + Duration::from_nanos(1);
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn bytes_without_a_picture_are_limited_and_begin_anew_with_each() {
         let start = Instant::now();
-        let mut patience = Patience::new(LIMIT, 1000, start);
+        let mut patience = Patience::new(Some(LIMIT), 1000, start);
         patience.count(1000);
         assert_eq!(patience.check(start), Ok(()));
         patience.count(1);
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn bytes_that_hold_nothing_are_limited_too() {
         let start = Instant::now();
-        let mut patience = Patience::new(LIMIT, 1000, start);
+        let mut patience = Patience::new(Some(LIMIT), 1000, start);
         patience.count(1000);
         patience.count_coded(1000);
         assert_eq!(patience.check(start), Ok(()));
@@ -93,8 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_no_limit_of_time() {
+    fn time_may_have_no_limit() {
         let start = Instant::now();
-        assert_eq!(Patience::new(Duration::ZERO, 1, start).check(start + LIMIT * 1000), Ok(()));
+        assert_eq!(Patience::new(None, 1, start).check(start + LIMIT * 1000), Ok(()));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     hash::{DefaultHasher, Hasher as _},
+    num::NonZeroUsize,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -34,12 +35,12 @@ pub struct Picture {
 pub struct CameraConfig {
     /// Boundary of the streams.
     pub boundary: Boundary,
-    /// Time without a picture after which the last one is sent again; zero never does.
-    pub keepalive: Duration,
+    /// Time without a picture after which the last one is sent again, if it ever is.
+    pub keepalive: Option<Duration>,
     /// Most pictures per second for each viewer.
     pub max_fps: Option<f64>,
-    /// Most viewers; 0 is no limit.
-    pub max_clients: usize,
+    /// Most viewers, if there is a limit.
+    pub max_clients: Option<NonZeroUsize>,
 }
 
 /// A series of pictures and its viewers.
@@ -139,7 +140,6 @@ impl Camera {
     /// Gives the newest picture out once more where that is due: once when the next one is late, and each time that
     /// nothing was sent for the keep-alive time.
     pub fn repeat_if_idle(&self, now: Instant) {
-        let keepalive = self.config.keepalive;
         let interval = {
             let mut recent = lock(&self.recent);
             forget(&mut recent, now);
@@ -149,7 +149,7 @@ impl Camera {
             let mut idle = lock(&self.idle);
             let Some(sent) = idle.sent else { return };
             let silence = now.saturating_duration_since(sent);
-            if !keepalive.is_zero() && silence >= keepalive {
+            if self.config.keepalive.is_some_and(|keepalive| silence >= keepalive) {
                 idle.sent = Some(now);
                 Repeat::KeepAlive
             } else if !idle.settled && silence >= MIN_PAUSE.max(2 * interval) {
@@ -255,9 +255,9 @@ mod tests {
     fn camera_with(count: u32, every: Duration, start: Instant) -> Camera {
         let config = CameraConfig {
             boundary: "frame".parse().expect("a valid boundary"),
-            keepalive: Duration::from_secs(3),
+            keepalive: Some(Duration::from_secs(3)),
             max_fps: None,
-            max_clients: 0,
+            max_clients: None,
         };
         let camera = Camera::new(config, Ids::default(), Box::new(|_| ()));
         for n in 0..count {

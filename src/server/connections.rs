@@ -1,6 +1,7 @@
 //! The connections of a server.
 
 use std::{
+    num::NonZeroUsize,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -20,8 +21,8 @@ use crate::sync::lock;
 
 /// The connections of one server.
 pub(super) struct Connections {
-    /// Most from one address; 0 is no limit.
-    per_address: usize,
+    /// Most from one address, if there is a limit.
+    per_address: Option<NonZeroUsize>,
     /// All those of the process, however many servers it has.
     in_process: &'static AtomicUsize,
     /// More of them would take the descriptors that the application needs for itself.
@@ -46,12 +47,12 @@ pub(super) struct ConnectionPlace {
 }
 
 impl Connections {
-    pub(super) fn new(per_address: usize) -> Arc<Self> {
+    pub(super) fn new(per_address: Option<NonZeroUsize>) -> Arc<Self> {
         static IN_PROCESS: AtomicUsize = AtomicUsize::new(0);
         Self::among(&IN_PROCESS, descriptors() / 2, per_address)
     }
 
-    fn among(in_process: &'static AtomicUsize, most: usize, per_address: usize) -> Arc<Self> {
+    fn among(in_process: &'static AtomicUsize, most: usize, per_address: Option<NonZeroUsize>) -> Arc<Self> {
         Arc::new(Self { per_address, in_process, most, open: Mutex::default(), streams: Mutex::default() })
     }
 
@@ -62,8 +63,8 @@ impl Connections {
         let key = {
             let mut open = lock(&self.open);
             let same = || open.iter().filter(|(_, other)| other.ip() == peer.ip()).count();
-            let crowded = self.per_address > 0 && peer.ip().is_some() && same() >= self.per_address;
-            if crowded {
+            let crowded = |most: NonZeroUsize| peer.ip().is_some() && same() >= most.get();
+            if self.per_address.is_some_and(crowded) {
                 return Err(Full);
             }
             let one_more = |count| (count < self.most).then_some(count + 1);
@@ -133,7 +134,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_is_not_begun_anew_by_waiting_again() {
-        let connections = Connections::new(0);
+        let connections = Connections::new(None);
         let place = connections.connect(peer(1)).expect("a place");
         for _ in 0..10 {
             place.connection.waits();
@@ -147,7 +148,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_reads_is_not_dropped() {
-        let connections = Connections::new(0);
+        let connections = Connections::new(None);
         let place = connections.connect(peer(1)).expect("a place");
         place.connection.waits();
         tokio::time::advance(Duration::from_secs(10)).await;
@@ -159,7 +160,7 @@ mod tests {
     /// Half a request kept out everybody for ten seconds.
     #[tokio::test(start_paused = true)]
     async fn when_places_run_out_the_oldest_that_has_not_asked_goes() {
-        let connections = Connections::among(Box::leak(Box::default()), 3, 0);
+        let connections = Connections::among(Box::leak(Box::default()), 3, None);
         let mut places = Vec::new();
         for port in 1..=3 {
             places.push(connections.connect(peer(port)).expect("a place"));
@@ -181,7 +182,7 @@ mod tests {
     #[test]
     fn all_servers_of_a_process_have_so_many_connections_together() {
         let in_process = Box::leak(Box::default());
-        let [one, other] = [3, 3].map(|most| Connections::among(in_process, most, 0));
+        let [one, other] = [3, 3].map(|most| Connections::among(in_process, most, None));
         let first = one.connect(peer(1)).expect("a place");
         let second = other.connect(peer(2)).expect("a place");
         let third = other.connect(peer(3)).expect("a place");
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn one_address_has_so_many_connections_and_no_more() {
-        let connections = Connections::new(2);
+        let connections = Connections::new(NonZeroUsize::new(2));
         let first = connections.connect(peer(1)).expect("a place");
         let _second = connections.connect(peer(2)).expect("a place");
         assert!(connections.connect(peer(3)).is_err());

@@ -36,14 +36,14 @@ impl Handler {
     pub fn new(secrets: Secrets, allow_origin: Option<AllowedOrigin>) -> Self {
         let shared = Shared {
             cameras: Cameras::default(),
-            connections: Connections::new(0),
+            connections: Connections::new(None),
             access: Access::new(secrets),
             // Whoever has the pipe is meant.
             names: None,
             allow_origin,
             tls: None,
             tasks: Tasks::new(),
-            timeout: Duration::ZERO,
+            timeout: None,
         };
         Self { shared: Arc::new(shared), stop: watch::Sender::new(None) }
     }

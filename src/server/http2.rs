@@ -43,7 +43,7 @@ pub(super) async fn serve(
     let (link, flush) = Link::new(stream);
     let connection = place.connection.clone();
     let streams = Streams::new(shared.clone(), place);
-    let patience = shared.timeout();
+    let patience = shared.timeout;
     let service = service_fn(move |request| answer(request, shared.clone(), flush.clone()));
     let serving = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())

@@ -49,6 +49,7 @@ mod wishes;
 
 use std::{
     io,
+    num::NonZeroUsize,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -78,10 +79,10 @@ pub struct Config {
     pub activation: Activation,
     /// What to speak TLS with; without, nothing is encrypted.
     pub tls: Option<TlsFiles>,
-    /// Time after which a peer that takes no byte of those that wait for it is dropped; zero never drops one.
-    pub timeout: Duration,
-    /// Most connections from one address; 0 is no limit.
-    pub per_address: usize,
+    /// Time after which a peer that takes no byte of those that wait for it is dropped, if it is ever.
+    pub timeout: Option<Duration>,
+    /// Most connections from one address, if there is a limit.
+    pub per_address: Option<NonZeroUsize>,
     /// What a viewer has to know.
     pub secrets: Secrets,
     /// Whose pages may read what is served, besides our own.

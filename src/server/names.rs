@@ -99,7 +99,6 @@ const NOBODYS: [&str; 9] = ["localhost", "test", "example", "invalid", "local", 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
     use crate::server::{Activation, Secrets, TlsFiles};
@@ -109,8 +108,8 @@ mod tests {
             endpoint: Endpoint::new(host, 8080),
             activation: Activation::default(),
             tls: None,
-            timeout: Duration::ZERO,
-            per_address: 0,
+            timeout: None,
+            per_address: None,
             secrets: Secrets::default(),
             allow_origin: (!allow_origin.is_empty()).then(|| allow_origin.parse().expect("an origin")),
         }

@@ -35,7 +35,7 @@ pub(super) struct Shared {
     pub(super) allow_origin: Option<AllowedOrigin>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) tasks: Tasks,
-    pub(super) timeout: Duration,
+    pub(super) timeout: Option<Duration>,
 }
 
 /// A server that runs. It ends when it is dropped, without waiting; [`close`](Self::close) and [`stop`](Self::stop) wait.
@@ -155,11 +155,6 @@ async fn finish(tasks: &Tasks, at_most: Duration) -> usize {
 }
 
 impl Shared {
-    /// How long a peer may take no byte; `None` is for ever.
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        Some(self.timeout).filter(|timeout| !timeout.is_zero())
-    }
-
     /// Reads the certificate again when its files change; goes on for ever.
     async fn watch_certificate(&self) {
         let Some(tls) = &self.tls else { return std::future::pending().await };
@@ -188,7 +183,7 @@ impl Shared {
 
     /// What has to be seen to now and then.
     fn look_after(&self) {
-        if let Some(timeout) = self.timeout() {
+        if let Some(timeout) = self.timeout {
             self.connections.drop_stalled(timeout, Reason::Stalled);
         }
         for (_, camera) in self.cameras.all() {

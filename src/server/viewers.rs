@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroUsize,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -71,8 +72,8 @@ pub(super) struct Full;
 
 /// The viewers of one camera.
 pub struct Viewers {
-    /// Most of them; 0 is no limit.
-    most: usize,
+    /// Most of them, if there is a limit.
+    most: Option<NonZeroUsize>,
     /// How many pictures were published.
     published: Arc<AtomicU64>,
     state: Mutex<State>,
@@ -157,7 +158,12 @@ impl std::fmt::Debug for Viewers {
 
 impl Viewers {
     /// `published` counts the pictures.
-    pub(super) fn new(most: usize, published: Arc<AtomicU64>, ids: Ids, observer: Observer) -> Arc<Self> {
+    pub(super) fn new(
+        most: Option<NonZeroUsize>,
+        published: Arc<AtomicU64>,
+        ids: Ids,
+        observer: Observer,
+    ) -> Arc<Self> {
         Arc::new(Self { most, published, state: Mutex::default(), ids, observer })
     }
 
@@ -216,7 +222,11 @@ impl Viewers {
     /// Whether there is no place for one more viewer unless another one gives up its own.
     pub(super) fn are_full(&self) -> bool {
         let state = lock(&self.state);
-        self.most > 0 && staying(&state.viewers) >= self.most
+        self.are_most(&state.viewers)
+    }
+
+    fn are_most(&self, viewers: &Slab<Arc<Viewer>>) -> bool {
+        self.most.is_some_and(|most| staying(viewers) >= most.get())
     }
 
     /// A place for a viewer. When there is none the one that has stalled longest has to give up its own.
@@ -228,7 +238,7 @@ impl Viewers {
     ) -> Result<ViewerPlace, Full> {
         let (key, viewer) = {
             let viewers = &mut lock(&self.state).viewers;
-            if self.most > 0 && staying(viewers) >= self.most {
+            if self.are_most(viewers) {
                 let now = Instant::now();
                 let stalled = viewers.iter().map(|(_, other)| &other.connection).filter(|other| !other.is_leaving());
                 let longest = stalled.max_by_key(|other| other.stalled_for(now)).ok_or(Full)?;
@@ -386,8 +396,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_server_evicts_the_viewer_that_stalled_longest() {
-        let viewers = Viewers::new(2, Arc::default(), Ids::default(), Box::new(|_| ()));
-        let server = Connections::new(0);
+        let viewers = Viewers::new(NonZeroUsize::new(2), Arc::default(), Ids::default(), Box::new(|_| ()));
+        let server = Connections::new(None);
         let connections = [1, 2, 3].map(|port| server.connect(peer(port)).expect("a place"));
         let first = viewers.watch(&connections[0].connection, Layout::Standard, None).expect("a place");
         let _second = viewers.watch(&connections[1].connection, Layout::Standard, None).expect("a place");

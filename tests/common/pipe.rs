@@ -28,7 +28,7 @@ pub async fn settle() {
 /// A camera without pictures.
 pub fn camera() -> Arc<Camera> {
     let boundary = "frame".parse().expect("a boundary");
-    let config = CameraConfig { boundary, keepalive: Duration::ZERO, max_fps: None, max_clients: 0 };
+    let config = CameraConfig { boundary, keepalive: None, max_fps: None, max_clients: None };
     Arc::new(Camera::new(config, Ids::default(), Box::new(|_| ())))
 }
 

@@ -2,6 +2,8 @@
 
 mod specs;
 
+use std::{num::NonZeroUsize, time::Duration};
+
 use glib::prelude::*;
 
 pub(super) use self::specs::*;
@@ -147,8 +149,8 @@ impl Settings {
             endpoint: Endpoint::new(&self.host, self.port),
             activation: Activation::read(|name| std::env::var(name).ok()),
             tls: self.tls()?,
-            timeout: self.timeout.into(),
-            per_address: number(self.max_clients_per_address),
+            timeout: limit(self.timeout),
+            per_address: most(self.max_clients_per_address),
             secrets: self.secrets()?,
             allow_origin: given(&self.allow_origin).map(str::parse).transpose()?,
         })
@@ -158,9 +160,9 @@ impl Settings {
     pub(super) fn camera(&self) -> Result<CameraConfig, SettingsError> {
         Ok(CameraConfig {
             boundary: given(&self.boundary).unwrap_or(DEFAULT_BOUNDARY).parse()?,
-            keepalive: self.keepalive_interval.into(),
+            keepalive: limit(self.keepalive_interval),
             max_fps: (self.max_fps > 0.0).then_some(self.max_fps),
-            max_clients: number(self.max_clients),
+            max_clients: most(self.max_clients),
         })
     }
 
@@ -194,9 +196,14 @@ impl Settings {
     }
 }
 
-/// A limit as the server counts.
-fn number(limit: u32) -> usize {
-    usize::try_from(limit).unwrap_or(usize::MAX)
+/// Zero is no limit.
+fn limit(time: gst::ClockTime) -> Option<Duration> {
+    (!time.is_zero()).then(|| time.into())
+}
+
+/// Zero is no limit.
+fn most(count: u32) -> Option<NonZeroUsize> {
+    NonZeroUsize::new(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 /// The text of a property, unless it is empty.

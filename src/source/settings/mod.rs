@@ -136,7 +136,7 @@ impl Settings {
     pub(super) fn options(&self) -> Result<Options, SettingsError> {
         let location = self.location.as_deref().filter(|text| !text.is_empty()).ok_or(SettingsError::NoLocation)?;
         let location = Location::parse(location)?;
-        let timeout = Duration::from_secs(self.timeout_s.into());
+        let timeout = limit(gst::ClockTime::from_seconds(self.timeout_s.into()));
         let known = credentials((PROP_USER_ID, &self.user_id), (PROP_USER_PW, &self.user_pw))?;
         Ok(Options {
             credentials: known.or_else(|| location.credentials()),
@@ -148,13 +148,13 @@ impl Settings {
                 validation: self.tls_validation_flags,
                 ca_file: self.ssl_ca_file.as_ref().filter(|file| !file.is_empty()).map(PathBuf::from),
             },
-            connect_timeout: self.connect_timeout.into(),
+            connect_timeout: limit(self.connect_timeout),
             timeout,
-            patience: if self.timeout_s == 0 { Duration::ZERO } else { PATIENCE.max(timeout) },
+            patience: timeout.map(|timeout| timeout.max(PATIENCE)),
             // -1 is no limit.
             retries: u32::try_from(self.retries).ok(),
             backoff: self.backoff()?,
-            poll_interval: poll_interval(self.poll_interval.into()),
+            poll_interval: limit(self.poll_interval).map(|interval| interval.max(MIN_POLL_INTERVAL)),
             end: if self.eos_on_close { EndOfStream::Finish } else { EndOfStream::Reconnect },
             limits: Limits { max_frame: usize::try_from(self.max_frame_size).unwrap_or(usize::MAX) },
         })
@@ -265,9 +265,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// second, and one that is asked without a pause has no time for others. Too long slows down a camera that fast.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Zero does not ask again, and stays zero.
-fn poll_interval(interval: Duration) -> Duration {
-    if interval.is_zero() { interval } else { interval.max(MIN_POLL_INTERVAL) }
+/// Zero is no limit.
+fn limit(time: gst::ClockTime) -> Option<Duration> {
+    (!time.is_zero()).then(|| time.into())
 }
 
 /// The credentials of these two properties, if there is a user.
