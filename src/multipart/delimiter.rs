@@ -1,7 +1,8 @@
 //! The delimiter that a stream turns out to use, whatever its response head says.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
+use super::head::MAX_DELIMITER;
 use crate::jpeg;
 
 /// Learns the delimiter from the lines that precede pictures.
@@ -40,7 +41,7 @@ impl Delimiter {
     }
 
     /// Whether a part ends where `after` begins: line ends or none, then the delimiter last seen, or without it the next
-    /// head. On a line of its own any delimiter will do: streams that change theirs are seen.
+    /// head. On a line of its own any delimiter will do, and before a head: streams that change theirs are seen.
     pub(super) fn follows(&self, after: &[u8]) -> Found {
         let blank = after.iter().take_while(|b| b.is_ascii_whitespace()).count();
         if blank > MAX_BLANKS {
@@ -48,7 +49,7 @@ impl Delimiter {
         }
         let (blanks, rest) = after.split_at(blank);
         let delimiter = self.text.as_deref().filter(|_| !blanks.contains(&b'\n')).unwrap_or(DASHES);
-        starts_with(rest, delimiter, |a, b| a == b).or(starts_with(rest, NEXT_HEAD, |a, b| a.eq_ignore_ascii_case(b)))
+        starts_with(rest, delimiter, |a, b| a == b).or(is_head(rest)).or(is_delimited_head(rest))
     }
 
     /// Like [`follows`](Self::follows), where also the next picture may follow at once.
@@ -58,7 +59,7 @@ impl Delimiter {
 }
 
 impl Found {
-    fn or(self, other: Self) -> Self {
+    pub(super) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
             (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
@@ -74,6 +75,22 @@ fn starts_with(bytes: &[u8], wanted: &[u8], same: impl Fn(&u8, &u8) -> bool) -> 
         Found::Unknown
     } else {
         Found::Yes
+    }
+}
+
+fn is_head(bytes: &[u8]) -> Found {
+    starts_with(bytes, NEXT_HEAD, |a, b| a.eq_ignore_ascii_case(b))
+}
+
+/// Whether these are the line of a delimiter, whichever it is, and a head.
+fn is_delimited_head(bytes: &[u8]) -> Found {
+    let begins = starts_with(bytes, DASHES, |a, b| a == b);
+    let line = &bytes[..bytes.len().min(MAX_DELIMITER)];
+    match memchr(b'\n', line) {
+        _ if begins != Found::Yes => begins,
+        Some(end) => is_head(&bytes[end + 1..]),
+        None if line.len() < MAX_DELIMITER => Found::Unknown,
+        None => Found::No,
     }
 }
 
@@ -97,10 +114,17 @@ mod tests {
     #[test]
     fn delimiter_is_found_behind_line_ends_or_none() {
         let delimiter = learnt(b"--frame");
-        for after in ["\r\n--frame\r\n", "--frame", "\n\n--frame--", "\r\n--other", "\r\nContent-Type"] {
+        for after in [
+            "\r\n--frame\r\n",
+            "--frame",
+            "\n\n--frame--",
+            "\r\n--other",
+            "\r\nContent-Type",
+            "--other\r\ncontent-length: 1\r\n",
+        ] {
             assert_eq!(delimiter.follows(after.as_bytes()), Found::Yes, "{after:?}");
         }
-        for after in ["--other", "\r\n-other", "x--frame", "\0\0"] {
+        for after in ["--other\r\n\r\n", "\r\n-other", "x--frame", "\0\0"] {
             assert_eq!(delimiter.follows(after.as_bytes()), Found::No, "{after:?}");
         }
     }
@@ -108,7 +132,7 @@ mod tests {
     #[test]
     fn delimiter_cut_off_by_the_end_of_the_bytes_is_undecided() {
         let delimiter = learnt(b"--frame");
-        for after in ["", "\r", "\r\n", "\r\n-", "--fram", "Cont"] {
+        for after in ["", "\r", "\r\n", "\r\n-", "--fram", "Cont", "--other", "--other\r\nCont"] {
             assert_eq!(delimiter.follows(after.as_bytes()), Found::Unknown, "{after:?}");
         }
     }

@@ -1,5 +1,7 @@
 //! The head of a part: the few fields that help, out of whatever lines stand before a picture.
 
+use memchr::memmem;
+
 /// The fields of a part head. All are hints.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
@@ -132,6 +134,14 @@ pub(super) fn begins_head(line: &[u8]) -> bool {
     split(line).is_some_and(|(name, _)| matches!(Field::of(name), Some(Field::Type | Field::Length)))
 }
 
+/// Whether what a line ends with looks like a delimiter, as where the line end before it is missing.
+pub(super) fn ends_with_delimiter(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let line = &line[line.len().saturating_sub(MAX_DELIMITER)..];
+    let text = line.iter().rposition(|byte| !byte.is_ascii_graphic()).map_or(line, |at| &line[at + 1..]);
+    memmem::find(text, b"--").is_some_and(|at| text.len() - at > 2)
+}
+
 fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|b| *b == b':')?;
     Some((&line[..colon], &line[colon + 1..]))
@@ -142,7 +152,7 @@ fn glued_field(line: &[u8]) -> Option<usize> {
     let lower = line.to_ascii_lowercase();
     ["content-type:", "content-length:", "x-timestamp:"]
         .iter()
-        .filter_map(|name| memchr::memmem::find(&lower, name.as_bytes()))
+        .filter_map(|name| memmem::find(&lower, name.as_bytes()))
         .min()
 }
 

@@ -281,12 +281,8 @@ fn part_ends_soon(after: &[u8], delimiter: &Delimiter) -> Found {
     if follows != Found::No || delimiter.text().is_none() {
         return follows;
     }
-    let near = &after[..after.len().min(SLACK + MAX_DELIMITER)];
-    match delimiter.find_in(near) {
-        Some(at) if at <= SLACK => Found::Yes,
-        None if near.len() < SLACK + MAX_DELIMITER => Found::Unknown,
-        _ => Found::No,
-    }
+    let starts = 1..=SLACK.min(after.len());
+    starts.map(|at| delimiter.follows(&after[at..])).fold(Found::No, Found::or)
 }
 
 /// Whether bytes are padding and nothing else: a line of dashes or a start of image may begin what follows it.

@@ -8,7 +8,7 @@ use crate::{
     jpeg,
     multipart::{
         delimiter::Found,
-        head::{Head, Line, MAX_DELIMITER, begins_head},
+        head::{Head, Line, MAX_DELIMITER, begins_head, ends_with_delimiter},
     },
 };
 
@@ -80,6 +80,7 @@ impl Skip {
             Line::Delimiter(..) if whole => self.renamed = Renamed::Head,
             Line::Field(_) if whole && self.renamed == Renamed::Head => {}
             Line::Blank if whole && self.renamed == Renamed::Head => self.renamed = Renamed::Body,
+            _ if line.ends_with(b"\n") && ends_with_delimiter(line) => self.renamed = Renamed::Head,
             _ => self.renamed = Renamed::No,
         }
         self.left = self.left.map(|left| left.saturating_sub(count as u64));

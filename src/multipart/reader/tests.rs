@@ -57,6 +57,32 @@ fn a_frame_carries_its_picture_size_time_and_the_stamp_of_its_first_bytes() {
     assert_eq!((frame.timestamp.as_deref(), frame.stamp), (Some("12.5"), 2));
 }
 
+/// Seen from outside: it was taken for a thumbnail, and so was the picture behind it.
+#[test]
+fn a_picture_behind_junk_and_before_another_delimiter_is_whole() {
+    let picture = |delimiter: &str, junk: &[u8], end: &str| {
+        let head = format!("{delimiter}\r\nContent-Type: image/jpeg\r\n\r\n");
+        [head.as_bytes(), junk, PICTURE, end.as_bytes()].concat()
+    };
+    for end in ["", "\r\n", "\0\0\0\r\n"] {
+        let stream = [
+            picture("--b", b"", "\r\n"),
+            picture("--b", &[b'z'; 40], end),
+            picture("--other", b"", "\r\n"),
+            picture("--other", b"", "\r\n"),
+        ]
+        .concat();
+        for cut in 0..stream.len() {
+            let mut reader = reader();
+            reader.push(&stream[..cut], 0);
+            reader.push(&stream[cut..], 0);
+            let whole = |event: &Event<_>| matches!(event, Event::Frame(frame) if frame.jpeg == PICTURE);
+            let events = events(&mut reader);
+            assert!(events.len() == 4 && events.iter().all(whole), "{end:?}, cut at {cut}");
+        }
+    }
+}
+
 #[test]
 fn a_time_belongs_to_one_picture_only() {
     let mut reader = reader();

@@ -80,3 +80,30 @@ fn a_whole_picture_comes_out_behind_the_beginning_of_another() {
         assert_eq!(events(&mut reader).iter().filter(|event| whole(event)).count(), 3, "{beginning:02x?}");
     }
 }
+
+/// Seen from outside: the next picture was lost too.
+#[test]
+fn another_delimiter_is_seen_behind_damage_though_its_line_end_is_missing() {
+    let picture = |delimiter: &str, picture: &[u8]| {
+        [format!("{delimiter}\r\nContent-Type: image/jpeg\r\n\r\n").as_bytes(), picture].concat()
+    };
+    for cut in [4, 20, PICTURE.len() - 3] {
+        let stream = [
+            picture("--b", PICTURE),
+            picture("\r\n--b", &PICTURE[..cut]),
+            picture("--other", PICTURE),
+            picture("\r\n--other", PICTURE),
+        ]
+        .concat();
+        for at in 0..stream.len() {
+            let mut reader = reader();
+            reader.push(&stream[..at], 0);
+            reader.push(&stream[at..], 0);
+            reader.finish(0);
+            let events = events(&mut reader);
+            let [Event::Frame(_), Event::Damaged(_), Event::Frame(_), Event::Frame(_)] = events[..] else {
+                panic!("{cut} bytes of the picture, cut at {at}: {events:?}")
+            };
+        }
+    }
+}
