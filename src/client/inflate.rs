@@ -1,6 +1,9 @@
 //! Bodies that a server compressed though nobody asked for it.
 
-use gio::prelude::*;
+use gio::{
+    ZlibCompressorFormat::{self, Gzip, Raw, Zlib},
+    prelude::*,
+};
 
 use super::ClientError;
 
@@ -63,8 +66,11 @@ impl Inflate {
         loop {
             match &self.state {
                 State::Start | State::Behind if self.kept.len() < 2 => return Ok(true),
-                State::Start => self.state = first(&self.kept, self.said),
-                State::Behind if self.kept.starts_with(&GZIP) => self.state = first(&self.kept, self.said),
+                State::Start => match first(&self.kept, self.said) {
+                    Some(state) => self.state = state,
+                    None => return Ok(true),
+                },
+                State::Behind if self.kept.starts_with(&GZIP) => self.state = State::compressed(Gzip),
                 // Padding: RFC 1952 does not know it, gzip passes over it.
                 State::Behind => self.state = State::Ended,
                 State::Ended => return Ok(false),
@@ -93,22 +99,42 @@ impl Inflate {
     }
 }
 
-/// What a body is that begins with these bytes, two at least.
-fn first(bytes: &[u8], said: Said) -> State {
-    let zlib = bytes[0] & 0x0f == 8 && u16::from_be_bytes([bytes[0], bytes[1]]).is_multiple_of(31);
-    let format = match bytes {
-        [0x1f, 0x8b, ..] => gio::ZlibCompressorFormat::Gzip,
-        // Other bytes pass for something compressed too easily.
-        _ if said == Said::Nothing => return State::AsItIs,
-        // RFC 1950 2.2: method 8, a check modulo 31.
-        _ if zlib => gio::ZlibCompressorFormat::Zlib,
-        [b'-', b'-', ..] | [b'\r', b'\n', ..] | [0xff, 0xd8, ..] => return State::AsItIs,
-        // `deflate` should mean zlib, but some servers leave out zlib's head.
-        _ if said == Said::Deflate => gio::ZlibCompressorFormat::Raw,
-        _ => return State::AsItIs,
-    };
-    State::Compressed(gio::ZlibDecompressor::new(format))
+impl State {
+    fn compressed(format: ZlibCompressorFormat) -> Self {
+        Self::Compressed(gio::ZlibDecompressor::new(format))
+    }
 }
+
+/// What a body is that begins with these bytes, two at least; nothing while they are too few to tell.
+fn first(bytes: &[u8], said: Said) -> Option<State> {
+    let zlib = bytes[0] & 0x0f == 8 && u16::from_be_bytes([bytes[0], bytes[1]]).is_multiple_of(31);
+    let state = match bytes {
+        [0x1f, 0x8b, ..] => State::compressed(Gzip),
+        // Other bytes pass for something compressed too easily.
+        _ if said == Said::Nothing => State::AsItIs,
+        // RFC 1950 2.2: method 8, a check modulo 31.
+        _ if zlib => State::compressed(Zlib),
+        [b'-', b'-', ..] | [b'\r', b'\n', ..] | [0xff, 0xd8, ..] => State::AsItIs,
+        // `deflate` should mean zlib, but some servers leave out zlib's head.
+        _ if said == Said::Deflate && is_raw(bytes)? => State::compressed(Raw),
+        _ => State::AsItIs,
+    };
+    Some(state)
+}
+
+/// Whether what begins so can be decompressed without any head; nothing while the bytes are too few to tell.
+fn is_raw(bytes: &[u8]) -> Option<bool> {
+    let tried = &bytes[..bytes.len().min(TRIED)];
+    let decompressor = gio::ZlibDecompressor::new(Raw);
+    match decompressor.convert(tried, &mut [0; SPACE][..], gio::ConverterFlags::NONE) {
+        Ok((gio::ConverterResult::Finished, ..)) => Some(true),
+        Err(error) if !error.matches(gio::IOErrorEnum::PartialInput) => Some(false),
+        _ => (tried.len() == TRIED).then_some(true),
+    }
+}
+
+/// Bytes after which a body that could be decompressed so far is. Chosen: text and pictures fail within a few of them.
+const TRIED: usize = 256;
 
 /// RFC 1952 2.3.1.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -120,7 +146,7 @@ const SPACE: usize = 64 * 1024;
 mod tests {
     use super::*;
 
-    fn compressed(format: gio::ZlibCompressorFormat, text: &[u8]) -> Vec<u8> {
+    fn compressed(format: ZlibCompressorFormat, text: &[u8]) -> Vec<u8> {
         let compressor = gio::ZlibCompressor::new(format, -1);
         let mut space = vec![0; 2 * text.len() + 100];
         let end = gio::ConverterFlags::INPUT_AT_END;
@@ -151,7 +177,6 @@ mod tests {
 
     #[test]
     fn bodies_are_decompressed_whatever_their_coding_is_called() {
-        use gio::ZlibCompressorFormat::{Gzip, Raw, Zlib};
         let text = TEXT.repeat(100);
         for (coding, format) in [
             ("gzip", Gzip),
@@ -169,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_body_of_several_members_is_read_to_its_end() {
-        let member = compressed(gio::ZlibCompressorFormat::Gzip, TEXT);
+        let member = compressed(ZlibCompressorFormat::Gzip, TEXT);
         assert_eq!(decoded("gzip", &[&member[..], &member].concat()), ([TEXT, TEXT].concat(), true));
         assert_eq!(decoded("gzip", &[&member[..], b"\0\0\0"].concat()), (TEXT.to_vec(), false));
     }
@@ -177,15 +202,20 @@ mod tests {
     #[test]
     fn what_is_not_compressed_comes_as_it_is() {
         for coding in ["gzip", "deflate", "br", "utf-8", ""] {
-            for body in [TEXT, b"\r\n--frame\r\n", b"\xff\xd8\xff\xe0\0"] {
-                assert_eq!(decoded(coding, body), (body.to_vec(), true), "{coding}");
+            let mut bodies = vec![TEXT.to_vec(), b"\r\n--frame\r\n".to_vec(), b"\xff\xd8\xff\xe0\0".to_vec()];
+            // What could be compressed, from its first bytes alone.
+            for lead in ["\n", "Content-Type: image/jpeg\r\n", "\u{1}\u{2}", "a preamble\r\n", "\0\0\0\0\0"] {
+                bodies.push([lead.as_bytes(), &TEXT.repeat(10)].concat());
+            }
+            for body in bodies {
+                assert_eq!(decoded(coding, &body), (body.clone(), true), "{coding}, {}", body.escape_ascii());
             }
         }
     }
 
     #[test]
     fn what_is_damaged_is_an_error() {
-        let mut stream = compressed(gio::ZlibCompressorFormat::Gzip, &TEXT.repeat(100));
+        let mut stream = compressed(ZlibCompressorFormat::Gzip, &TEXT.repeat(100));
         stream[20..30].fill(0xff);
         assert!(named("gzip").decode(&stream, |_| ()).is_err());
     }
