@@ -72,6 +72,7 @@ fn secrets_that_keep_nobody_out_keep_the_server_from_starting() {
         ("token", "two words", "a token has 1 to 1024 letters, digits"),
         ("user-pw", "secret", "user-id is not; set both"),
         ("user-id", "ann", "user-pw is not; set both"),
+        ("user-id", "ann:secret", "a password goes into user-pw"),
     ] {
         let camera = Camera::new("is-live=true", "");
         camera.sink.set_property(property, value);

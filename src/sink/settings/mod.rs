@@ -55,6 +55,9 @@ pub(super) enum SettingsError {
         /// What is not.
         missing: &'static str,
     },
+    /// Nobody could log in so: HTTP takes the colon for the end of the user.
+    #[error("user-id holds a colon, which no user has (RFC 7617); a password goes into user-pw")]
+    ColonInUser,
     /// The token is not valid.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -182,6 +185,7 @@ impl Settings {
 
     fn secrets(&self) -> Result<Secrets, SettingsError> {
         let user = match (given(&self.user_id), given(&self.user_pw)) {
+            (Some(user), _) if user.contains(':') => return Err(SettingsError::ColonInUser),
             (Some(user), Some(password)) => Some((user.to_owned(), password.to_owned())),
             (None, None) => None,
             (Some(_), None) => {

@@ -87,6 +87,8 @@ pub(super) enum SettingsError {
     Cookie,
     #[error("{password} is set, but {user} is not; set both, or neither")]
     PasswordAlone { password: &'static str, user: &'static str },
+    #[error("{user} holds a colon, which no user has (RFC 7617); a password goes into {password}")]
+    ColonInUser { user: &'static str, password: &'static str },
     #[error("{property} is set, but proxy is not; it looks like http://proxy:3128")]
     NoProxy { property: &'static str },
     #[error(
@@ -280,6 +282,9 @@ fn credentials(
         let alone = SettingsError::PasswordAlone { password: password_property, user: user_property };
         return if password.is_empty() { Ok(None) } else { Err(alone) };
     };
+    if user.contains(':') {
+        return Err(SettingsError::ColonInUser { user: user_property, password: password_property });
+    }
     check(user_property, user)?;
     check(password_property, password)?;
     Ok(Some(Credentials::new(user, password)))
