@@ -207,8 +207,11 @@ fn users_that_end_their_line_are_refused() {
 /// Seen from outside: 401, and the advice to check what looked right.
 #[test]
 fn users_with_their_password_behind_a_colon_are_refused() {
-    assert_refused(&[("user-id", "ann:secret")], &["user-id holds a colon", "goes into user-pw"]);
-    assert_refused(&[("proxy", "http://proxy:1"), ("proxy-id", "ann:secret")], &["proxy-id", "goes into proxy-pw"]);
+    assert_refused(&[("user-id", "ann:secret")], &["user-id holds a colon", "user-pw is not set"]);
+    assert_refused(
+        &[("proxy", "http://proxy:1"), ("proxy-id", "ann:secret")],
+        &["proxy-id holds a colon", "proxy-pw is not set"],
+    );
 }
 
 /// Seen from outside: 401, though a password was given.

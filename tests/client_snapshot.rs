@@ -89,8 +89,12 @@ fn read_head(mut stream: &TcpStream) -> Option<String> {
 
 /// An answer with this picture and its length.
 fn snapshot(index: usize, fields: &str) -> Vec<u8> {
-    let jpeg = jpeg::picture(index);
-    [format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n", jpeg.len()).as_bytes(), &jpeg].concat()
+    answer(&jpeg::picture(index), fields)
+}
+
+/// An answer with these bytes and their length.
+fn answer(body: &[u8], fields: &str) -> Vec<u8> {
+    [format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
 }
 
 const IMAGE: &str = "Content-Type: image/jpeg\r\n";
@@ -116,11 +120,7 @@ fn pictures_are_polled_on_one_connection() {
 fn pictures_of_every_size_are_polled() {
     const SIZES: [usize; 8] = [100, 900, 1100, 2500, 3500, 5000, 40_000, 100_000];
     let picture = |index: usize| jpeg::Jpeg::new(index).data(SIZES[index % SIZES.len()]).bytes();
-    let camera = Camera::new(move |index| {
-        let jpeg = picture(index);
-        let head = format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: {}\r\n\r\n", jpeg.len());
-        ([head.as_bytes(), &jpeg].concat(), After::Keep)
-    });
+    let camera = Camera::new(move |index| (answer(&picture(index), IMAGE), After::Keep));
     let source = camera.polled().play();
     for index in 0..2 * SIZES.len() {
         assert_same(&source.frame(), &picture(index), &format!("picture {index}"));
@@ -206,9 +206,8 @@ fn fields_behind_the_last_chunk_are_not_the_next_answer() {
 fn what_follows_a_picture_within_its_answer_is_kept() {
     for more in [&[0; 13][..], &jpeg::picture(99), b"\0\0\0\x18ftypmp42"] {
         let whole = [&jpeg::picture(0), more].concat();
-        let head = format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: {}\r\n\r\n", whole.len());
-        let answer = [head.as_bytes(), &whole].concat();
-        let camera = Camera::new(move |_| (answer.clone(), After::Keep));
+        let same = answer(&whole, IMAGE);
+        let camera = Camera::new(move |_| (same.clone(), After::Keep));
         let source = camera.polled().play();
         for index in 0..3 {
             assert_same(&source.frame(), &whole, &format!("picture {index}"));
@@ -296,13 +295,8 @@ fn server_that_says_that_it_closes_is_asked_on_another_connection() {
 /// Seen from outside: an error, as if there were no picture to be had.
 #[test]
 fn first_picture_that_is_damaged_costs_itself_alone() {
-    let half = |index| {
-        let jpeg = &jpeg::picture(index)[..200];
-        [format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: 200\r\n\r\n").as_bytes(), jpeg].concat()
-    };
-    let camera = Camera::new(
-        move |index| if index == 0 { (half(0), After::Close) } else { (snapshot(index, IMAGE), After::Keep) },
-    );
+    let camera =
+        Camera::new(|index| if index == 0 { (half(0), After::Close) } else { (snapshot(index, IMAGE), After::Keep) });
     let source = camera.polled().play();
     assert_same(&source.frame(), &jpeg::picture(1), "the picture after");
     assert_eq!(source.stat("damaged"), 1);
@@ -375,8 +369,7 @@ fn camera_that_is_busy_now_and_then_is_polled_on() {
 
 /// A picture that was cut off, in an answer that was not.
 fn half(index: usize) -> Vec<u8> {
-    let jpeg = &jpeg::picture(index)[..200];
-    [format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: 200\r\n\r\n").as_bytes(), jpeg].concat()
+    answer(&jpeg::picture(index)[..200], IMAGE)
 }
 
 /// Seen from outside: a second without pictures, and "the server closed the stream".
@@ -397,24 +390,45 @@ fn damaged_picture_costs_itself_alone() {
     }
 }
 
+/// Seen from outside: the thumbnail of the damaged one came out.
+#[test]
+fn no_thumbnail_of_a_damaged_picture_comes_out() {
+    let picture = |index| jpeg::Jpeg::new(index).data(3000).thumbnail().build();
+    let damaged = move |index| {
+        let jpeg = picture(index);
+        // The length of its tables.
+        let at = jpeg.at(0xdb) + 2;
+        [&jpeg.bytes[..at], &[0, 0], &jpeg.bytes[at + 2..]].concat()
+    };
+    let camera = Camera::new(move |count| match count {
+        1 => (answer(&damaged(count), IMAGE), After::Keep),
+        _ => (answer(&picture(count).bytes, IMAGE), After::Keep),
+    });
+    let source = camera.polled().play();
+    for index in [0, 2, 3] {
+        assert_same(&source.frame(), &picture(index).bytes, &format!("picture {index}"));
+    }
+    assert_eq!((source.stat("damaged"), source.stat("reconnects")), (1, 0));
+}
+
 /// Not for ever: people should hear of it.
 #[test]
-fn pictures_that_are_all_damaged_are_a_loss() {
-    let camera = Camera::new(|count| (if count == 0 { snapshot(0, IMAGE) } else { half(9) }, After::Keep));
+fn two_damaged_pictures_in_a_row_are_a_loss() {
+    let camera =
+        Camera::new(|count| (if [1, 2].contains(&count) { half(9) } else { snapshot(count, IMAGE) }, After::Keep));
     let source = camera.polled().play();
-    assert_same(&source.frame(), &jpeg::picture(0), "the only picture");
-    source.await_stat("reconnects", 1);
+    assert_same(&source.frame(), &jpeg::picture(0), "the picture before");
+    assert_same(&source.frame(), &jpeg::picture(3), "the picture after");
+    assert_eq!((source.stat("damaged"), source.stat("reconnects")), (2, 1));
     assert_eq!(source.last_reason(), NO_PICTURE.replace("BYTES", "200"));
-    assert_eq!(source.stat("damaged"), 2);
 }
 
 const NO_PICTURE: &str = "no picture in BYTES bytes of the answer; open the address in a browser to see what it is";
 
 #[test]
 fn answer_without_a_picture_is_a_loss_and_says_so() {
-    let empty = || format!("HTTP/1.1 200 OK\r\n{IMAGE}Content-Length: 0\r\n\r\n").into_bytes();
-    let camera = Camera::new(move |count| match count {
-        1 => (empty(), After::Keep),
+    let camera = Camera::new(|count| match count {
+        1 => (answer(b"", IMAGE), After::Keep),
         _ => (snapshot(count, IMAGE), After::Keep),
     });
     let source = camera.polled().play();

@@ -7,18 +7,16 @@ use std::{
 
 use super::{
     ClientError, Coding, Location, Options,
-    body::OVERDUE,
+    beginning::{Beginning, begins_as_stream},
+    body::Single,
     connection::{Connection, Read},
     cookies::Cookies,
     credentials::{Answers, can_answer, is_stale, wanted},
     location::without_secrets,
-    patience::Patience,
+    patience::{OVERDUE, Patience},
     request::Keep,
 };
-use crate::{
-    http::{HeadError, HeadReader, ResponseHead, parse_date},
-    jpeg,
-};
+use crate::http::{HeadError, HeadReader, ResponseHead, parse_date};
 
 /// What stays from one try to the next.
 #[derive(Default)]
@@ -27,19 +25,8 @@ pub(super) struct Memory {
     cookies: Cookies,
     /// A connection whose last body has been read to its end, and where it leads.
     pub(super) kept: Option<(Location, Connection)>,
-    /// The last answer was a single picture, so more are to be asked for.
+    /// The last answer was a single picture, so more are to be asked for, and what that was.
     pub(super) polled: Option<Single>,
-}
-
-/// What a whole answer was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Single {
-    /// A picture, that had just the length which the answer said.
-    Exact,
-    /// A picture.
-    Whole,
-    /// A damaged picture, from a camera that was polled.
-    Damaged,
 }
 
 impl Memory {
@@ -234,45 +221,6 @@ fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, Cl
             Read::Idle(_) | Read::Closed => return Ok(false),
         }
     }
-}
-
-/// The beginning of a text, looked at as more and more of it comes.
-#[derive(Default)]
-struct Beginning {
-    head: HeadReader,
-    /// Length of the head that it begins with, once that is whole.
-    head_len: Option<usize>,
-}
-
-impl Beginning {
-    /// Whether it is that of a stream of pictures, behind a head of its own or not; `None` while its bytes are too few to
-    /// tell.
-    fn is_stream(&mut self, text: &[u8]) -> Option<bool> {
-        let begins = begins_as_stream(text);
-        // The other texts begin with other signs: pages with a tag, data with a bracket.
-        if begins != Some(false) || !text_start(text).first().is_some_and(u8::is_ascii_alphanumeric) {
-            return begins;
-        }
-        if self.head_len.is_none() {
-            let Ok(head) = self.head.read(text) else { return Some(false) };
-            self.head_len = head.map(|(_, len)| len);
-        }
-        begins_as_stream(&text[self.head_len?..])
-    }
-}
-
-/// Whether bytes begin as a stream of pictures does: with a delimiter, the head of a part, or a picture; `None` while
-/// they are too few to tell.
-pub(super) fn begins_as_stream(bytes: &[u8]) -> Option<bool> {
-    let bytes = text_start(bytes);
-    let begins = |known: &&[u8]| bytes.iter().zip(*known).all(|(a, b)| a.eq_ignore_ascii_case(b));
-    let known = [b"--".as_slice(), b"content-", &jpeg::START].into_iter().find(begins);
-    known.map_or(Some(false), |known| (bytes.len() >= known.len()).then_some(true))
-}
-
-/// What a text begins with, behind a byte order mark and blanks.
-pub(super) fn text_start(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start()
 }
 
 /// The challenges of an answer 401, as they stand there.

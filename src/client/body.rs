@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::{
     ClientError, Options, Receiver,
-    ask::{Single, text_start},
+    beginning::text_start,
     coding::Coding,
     connection::{Connection, Read},
-    patience::Patience,
+    patience::{OVERDUE, Patience},
     pictures::Pictures,
 };
 use crate::{http::ResponseHead, jpeg};
@@ -25,6 +25,17 @@ pub(super) struct Body<'a, R: Receiver> {
     pictures: Pictures<'a, R>,
 }
 
+/// What a whole answer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Single {
+    /// A picture, and the body was just as long as the answer said.
+    Exact,
+    /// A picture.
+    Whole,
+    /// A damaged picture, from a camera that was polled.
+    Damaged,
+}
+
 /// What the answer calls itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -36,8 +47,7 @@ enum Kind {
 }
 
 impl<'a, R: Receiver> Body<'a, R> {
-    /// Tells the reader what the answer says of the picture that the whole body calls itself. `before` is what was answered
-    /// to the request before this one.
+    /// What follows this head. `before` is what was answered to the request before.
     pub(super) fn new(options: &Options, head: &ResponseHead, before: Option<Single>, receiver: &'a R) -> Self {
         let media_type = head.media_type();
         let is_chunked = head.is_chunked();
@@ -61,8 +71,11 @@ impl<'a, R: Receiver> Body<'a, R> {
             bytes: 0,
             pictures: Pictures::new(options.limits, patience, is_chunked, receiver),
         };
-        // A stream's length means nothing.
+        // A stream's length means nothing, that of the picture which the whole body calls itself does.
         if body.kind == Kind::Image {
+            if body.trusted {
+                body.pictures.reader.trust_lengths();
+            }
             let length = body.length.map(|length| format!("Content-Length: {length}\r\n"));
             let timestamp = head.field_value("x-timestamp").map(|value| format!("X-Timestamp: {value}\r\n"));
             body.pictures.announce(&[length, timestamp].map(Option::unwrap_or_default).concat());
@@ -173,10 +186,13 @@ impl<'a, R: Receiver> Body<'a, R> {
     /// Whether all bytes of a single picture are in. A stream is not measured by its Content-Length: cameras send
     /// -1, 0 or 9999999 there.
     fn has_ended(&self) -> bool {
+        // Where the picture before was as long as its answer said, the length ends this one too, whole or not; but what
+        // is still judged by what follows gets its time.
+        let by_length = self.trusted && self.bytes > 0 && !self.pictures.reader.is_settling();
         // Some send a line end behind a picture that its length does not count.
-        let is_decided = self.trusted && !self.pictures.reader.is_settling() || self.pictures.frames == 1;
-        let whole = is_decided && self.is_all() || self.coding.as_ref().is_some_and(Coding::is_whole);
-        whole && self.may_be_single()
+        let is_complete = self.is_all() && (by_length || self.pictures.frames == 1);
+        let is_whole = is_complete || self.coding.as_ref().is_some_and(Coding::is_whole);
+        is_whole && self.may_be_single()
     }
 
     /// Silence after which the answer has most likely ended, though nothing says so for certain.
@@ -226,10 +242,6 @@ const COMPRESSED_PIECE: usize = 1024;
 /// delimiter say that it is over has ended. Chosen: the bytes of one part leave a camera together; the first picture of a
 /// stream whose lengths are wrong is late by this much.
 const SETTLE: Duration = Duration::from_millis(20);
-
-/// Silence after which an answer has ended whose length is over, but not what it seems to hold. Chosen: a stream whose length says
-/// nothing may take as long to begin; a picture that was cut short is asked for again that much later.
-pub(super) const OVERDUE: Duration = Duration::from_secs(1);
 
 /// Bytes without a picture that are forgiven at least; beyond it is twice the longest picture accepted, 64 MiB by
 /// default. Chosen: a shorter limit would end streams whose other parts are long.

@@ -4,6 +4,7 @@
 //! at once but [`Receiver::pause`], which the receiver ends itself. What it finds goes to a [`Receiver`].
 
 mod ask;
+mod beginning;
 mod body;
 mod challenge;
 mod coding;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{ClientError, Framing, Receiver, ask::begins_as_stream, coding::Coding, patience::Patience};
+use super::{ClientError, Framing, Receiver, beginning::begins_as_stream, coding::Coding, patience::Patience};
 use crate::{
     http::ResponseHead,
     jpeg::Damage,
@@ -21,7 +21,7 @@ pub(super) struct Pictures<'a, R: Receiver> {
     /// One was lost at least.
     pub(super) damaged: bool,
     /// One was too long since the last whole one.
-    too_large: bool,
+    pub(super) too_large: bool,
     is_chunked: bool,
     framing: Framing,
     pub(super) receiver: &'a R,

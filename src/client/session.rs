@@ -1,9 +1,9 @@
 //! One try: ask, then read until the stream is lost.
 
 use super::{
-    ClientError, Options, Receiver,
-    ask::{Answer, Memory, Single, ask},
-    body::Body,
+    ClientError, EndOfStream, Options, Receiver,
+    ask::{Answer, Memory, ask},
+    body::{Body, Single},
 };
 
 /// How a try went.
@@ -46,12 +46,15 @@ pub(super) fn run<R: Receiver>(
         return Ended { why, answered: true, frames: pictures.frames, single: None };
     }
     pictures.finish();
+    let is_finite = options.end == EndOfStream::Finish;
     let single = match pictures.frames {
         _ if why != ClientError::Closed || pictures.reader.delimiter().is_some() => None,
         1 if is_exact => Some(Single::Exact),
         1 => Some(Single::Whole),
         // The second one in a row is a loss that people should hear of.
-        0 if pictures.damaged && memory.polled.is_some_and(|last| last != Single::Damaged) => Some(Single::Damaged),
+        0 if pictures.damaged && !pictures.too_large && memory.polled.is_some_and(|last| last != Single::Damaged) => {
+            Some(Single::Damaged)
+        }
         _ => None,
     };
     why = match pictures.reason(why, searched, &head, options.limits.max_frame) {
@@ -60,7 +63,7 @@ pub(super) fn run<R: Receiver>(
             ClientError::NotPictures { url: location.to_string(), essence: "a page".to_owned() }
         }
         // The connection may be open still.
-        ClientError::Closed if memory.polled.is_some() && is_exact && pictures.frames == 0 => {
+        ClientError::Closed if memory.polled.is_some() && is_exact && pictures.frames == 0 && !is_finite => {
             ClientError::NoPicture { searched }
         }
         why => why,

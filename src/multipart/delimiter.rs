@@ -49,7 +49,7 @@ impl Delimiter {
         }
         let (blanks, rest) = after.split_at(blank);
         let delimiter = self.text.as_deref().filter(|_| !blanks.contains(&b'\n')).unwrap_or(DASHES);
-        starts_with(rest, delimiter, |a, b| a == b).or(is_head(rest)).or(is_delimited_head(rest))
+        starts_with(rest, delimiter, |a, b| a == b).or(next_head(rest)).or(delimited_head(rest))
     }
 
     /// Like [`follows`](Self::follows), where also the next picture may follow at once.
@@ -78,17 +78,17 @@ fn starts_with(bytes: &[u8], wanted: &[u8], same: impl Fn(&u8, &u8) -> bool) -> 
     }
 }
 
-fn is_head(bytes: &[u8]) -> Found {
+fn next_head(bytes: &[u8]) -> Found {
     starts_with(bytes, NEXT_HEAD, |a, b| a.eq_ignore_ascii_case(b))
 }
 
 /// Whether these are the line of a delimiter, whichever it is, and a head.
-fn is_delimited_head(bytes: &[u8]) -> Found {
+fn delimited_head(bytes: &[u8]) -> Found {
     let begins = starts_with(bytes, DASHES, |a, b| a == b);
     let line = &bytes[..bytes.len().min(MAX_DELIMITER)];
     match memchr(b'\n', line) {
         _ if begins != Found::Yes => begins,
-        Some(end) => is_head(&bytes[end + 1..]),
+        Some(end) => next_head(&bytes[end + 1..]),
         None if line.len() < MAX_DELIMITER => Found::Unknown,
         None => Found::No,
     }

@@ -209,6 +209,16 @@ mod tests {
     }
 
     #[test]
+    fn a_delimiter_at_the_end_of_a_line_is_seen() {
+        for line in ["\u{1}\u{2}--frame\r\n", "\0--b--\n", "--frame\r\n", "data ----WebKit1\r\n"] {
+            assert!(ends_with_delimiter(line.as_bytes()), "{line:?}");
+        }
+        for line in ["", "--\r\n", "data --\r\n", "--frame and more\r\n", "-frame\r\n", "--\u{1}frame\n"] {
+            assert!(!ends_with_delimiter(line.as_bytes()), "{line:?}");
+        }
+    }
+
+    #[test]
     fn a_field_glued_to_the_delimiter_is_seen() {
         let line = Line::of(b"--jpgboundaryContent-Type: image/jpeg\r");
         assert_eq!(line, Line::Delimiter(b"--jpgboundary", Some(b"Content-Type: image/jpeg")));

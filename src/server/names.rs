@@ -99,7 +99,6 @@ const NOBODYS: [&str; 9] = ["localhost", "test", "example", "invalid", "local", 
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::server::{Activation, Secrets, TlsFiles};
 

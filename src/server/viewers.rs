@@ -221,11 +221,10 @@ impl Viewers {
 
     /// Whether there is no place for one more viewer unless another one gives up its own.
     pub(super) fn are_full(&self) -> bool {
-        let state = lock(&self.state);
-        self.are_most(&state.viewers)
+        self.reach_limit(&lock(&self.state).viewers)
     }
 
-    fn are_most(&self, viewers: &Slab<Arc<Viewer>>) -> bool {
+    fn reach_limit(&self, viewers: &Slab<Arc<Viewer>>) -> bool {
         self.most.is_some_and(|most| staying(viewers) >= most.get())
     }
 
@@ -238,7 +237,7 @@ impl Viewers {
     ) -> Result<ViewerPlace, Full> {
         let (key, viewer) = {
             let viewers = &mut lock(&self.state).viewers;
-            if self.are_most(viewers) {
+            if self.reach_limit(viewers) {
                 let now = Instant::now();
                 let stalled = viewers.iter().map(|(_, other)| &other.connection).filter(|other| !other.is_leaving());
                 let longest = stalled.max_by_key(|other| other.stalled_for(now)).ok_or(Full)?;

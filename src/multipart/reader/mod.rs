@@ -132,6 +132,11 @@ impl<S: Copy> Reader<S> {
         }
     }
 
+    /// Takes its lengths for right until one proves wrong, as those of bodies before this one were.
+    pub fn trust_lengths(&mut self) {
+        self.stream.lengths = Lengths::Right;
+    }
+
     /// Where the next bytes of the body go: at least some, at best the rest of the picture under way.
     pub fn space(&mut self) -> &mut [u8] {
         let expected = match &self.place {

@@ -200,12 +200,12 @@ impl Settings {
     }
 }
 
-/// Zero is no limit.
+/// Zero stands for none.
 fn limit(time: gst::ClockTime) -> Option<Duration> {
     (!time.is_zero()).then(|| time.into())
 }
 
-/// Zero is no limit.
+/// Zero stands for none.
 fn most(count: u32) -> Option<NonZeroUsize> {
     NonZeroUsize::new(usize::try_from(count).unwrap_or(usize::MAX))
 }

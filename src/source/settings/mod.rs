@@ -87,7 +87,7 @@ pub(super) enum SettingsError {
     Cookie,
     #[error("{password} is set, but {user} is not; set both, or neither")]
     PasswordAlone { password: &'static str, user: &'static str },
-    #[error("{user} holds a colon, which no user has (RFC 7617); a password goes into {password}")]
+    #[error("{user} holds a colon, and {password} is not set; the password goes there")]
     ColonInUser { user: &'static str, password: &'static str },
     #[error("{property} is set, but proxy is not; it looks like http://proxy:3128")]
     NoProxy { property: &'static str },
@@ -267,7 +267,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// second, and one that is asked without a pause has no time for others. Too long slows down a camera that fast.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Zero is no limit.
+/// Zero stands for none.
 fn limit(time: gst::ClockTime) -> Option<Duration> {
     (!time.is_zero()).then(|| time.into())
 }
@@ -282,7 +282,7 @@ fn credentials(
         let alone = SettingsError::PasswordAlone { password: password_property, user: user_property };
         return if password.is_empty() { Ok(None) } else { Err(alone) };
     };
-    if user.contains(':') {
+    if user.contains(':') && password.is_empty() {
         return Err(SettingsError::ColonInUser { user: user_property, password: password_property });
     }
     check(user_property, user)?;
