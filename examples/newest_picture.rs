@@ -1,4 +1,5 @@
-//! Takes pictures out of a stream, always the newest, and says how old each one was. Waits for a camera that is not there.
+//! Takes pictures out of a stream, always the newest, and says how old each one was. Waits for a camera that is not
+//! there.
 //!
 //!     cargo run --example newest_picture -- URL [COUNT]
 

@@ -1,5 +1,5 @@
-//! Passes a stream on to any number of viewers, and never gives up: a camera that is lost, or not there yet, is asked for
-//! again by `mjpegclientsrc`; one that answers with an error when the relay starts, by this program.
+//! Passes a stream on to any number of viewers, and never gives up: a camera that is lost, or not there yet, is asked
+//! for again by `mjpegclientsrc`; one that answers with an error when the relay starts, by this program.
 //!
 //!     cargo run --example relay -- URL [PORT]
 //!

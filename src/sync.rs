@@ -1,7 +1,7 @@
 //! The one way in which this crate takes a lock.
 //!
-//! The fan-out takes all that it synchronises with from here, so that `tests/fanout_model.rs` can give it the types of a
-//! model checker instead.
+//! The fan-out takes all that it synchronises with from here, so that `tests/fanout_model.rs` can give it the types of
+//! a model checker instead.
 
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 

@@ -1,7 +1,7 @@
 //! What people see: pixels of real browsers that watch `mjpegserversink`.
 //!
-//! Run with `cargo test --test browsers -- --nocapture` to read the delays. Takes about 10 s for each browser. What must
-//! be installed stands at the top of `common/browser.rs`.
+//! Run with `cargo test --test browsers -- --nocapture` to read the delays. Takes about 10 s for each browser. What
+//! must be installed stands at the top of `common/browser.rs`.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};

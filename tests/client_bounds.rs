@@ -23,8 +23,8 @@ use gio::{ConverterFlags, ZlibCompressorFormat, prelude::*};
 
 const MAX_FRAME: u64 = 1024 * 1024;
 
-/// A picture, and what is read ahead. Less than what a client without limits would have by the time it gives up a stream
-/// without pictures.
+/// A picture, and what is read ahead. Less than what a client without limits would have by the time it gives up a
+/// stream without pictures.
 const ALLOWED: u64 = MAX_FRAME + 3 * 1024 * 1024;
 
 /// One at a time.

@@ -1,5 +1,5 @@
-//! motion and VLC as servers: programs that decode what they are given and send pictures of their own. And films made of
-//! what comes out.
+//! motion and VLC as servers: programs that decode what they are given and send pictures of their own. And films made
+//! of what comes out.
 
 mod common;
 
@@ -127,8 +127,8 @@ fn vlc_plays() {
     let _ = fs::remove_file(film);
 }
 
-/// Seen from outside: "Buffer has no PTS", and the end of the recording, once pictures came so close together that they had
-/// the same time.
+/// Seen from outside: "Buffer has no PTS", and the end of the recording, once pictures came so close together that they
+/// had the same time.
 #[test]
 fn film_is_made_of_pictures_that_come_at_once() {
     let pictures = pictures::encoded(8);

@@ -187,8 +187,8 @@ fn picture_in_chunks_is_polled_on_one_connection() {
     assert_eq!(camera.connections(6), [0; 6]);
 }
 
-/// Seen from outside: every other picture was damaged or not there, as the fields at the end of the chunks were taken for
-/// the head of the next answer.
+/// Seen from outside: every other picture was damaged or not there, as the fields at the end of the chunks were taken
+/// for the head of the next answer.
 #[test]
 fn fields_behind_the_last_chunk_are_not_the_next_answer() {
     for (end, connections) in [("0\r\nX-Sum: y\r\n\r\n", [0, 0, 0]), ("0\r\nX-Sum: y\r\n", [0, 1, 2])] {
@@ -456,8 +456,8 @@ fn picture_that_exceeds_its_length_all_at_once_costs_itself_alone() {
     assert_eq!(camera.connections(5), [0, 0, 0, 1, 1]);
 }
 
-/// The request crosses the server's farewell, or what it sent too much: it is made again on a new connection, and nobody
-/// hears of it.
+/// The request crosses the server's farewell, or what it sent too much: it is made again on a new connection, and
+/// nobody hears of it.
 #[test]
 fn connection_that_the_server_gave_up_is_made_anew() {
     let picture = jpeg::picture(0);

@@ -1,5 +1,5 @@
-//! What goes wrong on the way between a camera and who watches it: a link that goes down, is narrow or loses packets, a host
-//! that is frozen, a name that leads elsewhere. The network is the test's own: hosts are namespaces on a bridge.
+//! What goes wrong on the way between a camera and who watches it: a link that goes down, is narrow or loses packets, a
+//! host that is frozen, a name that leads elsewhere. The network is the test's own: hosts are namespaces on a bridge.
 //! The figures of docs/reliability.md: `cargo test --test faults -- --nocapture`.
 //!
 //! Debian packages: iproute2 (ip, tc), nftables, util-linux (unshare, nsenter), procps.
@@ -103,9 +103,9 @@ fn over_a_narrow_link_pictures_are_few_but_not_old() {
         let start = Instant::now();
         let ages = there.ages(count);
         let (rate_here, gap) = here.rate_and_gap_since(start);
-        // The picture, the one before it, and as much again, twice, of what is lost in the full queue and sent again (seen:
-        // three such shares on a machine with ten times the work it can do). With a queue of pictures the age would be
-        // eight of them in the middle. The oldest tells of the machine's other work too.
+        // The picture, the one before it, and as much again, twice, of what is lost in the full queue and sent again
+        // (seen: three such shares on a machine with ten times the work it can do). With a queue of pictures the age
+        // would be eight of them in the middle. The oldest tells of the machine's other work too.
         let bound = 4.0 * (bytes + 16 * 1024) as f64 * 8.0 / bits * 1000.0 + NORMAL;
         println!(
             "{rate}, pictures of {bytes} bytes: median {:.0} ms, oldest {:.0} ms old (bound {bound:.0}); \

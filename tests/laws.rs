@@ -20,8 +20,8 @@ use laws::{
 };
 use proptest::{prelude::*, test_runner::RngSeed};
 
-/// The same cases on each run, so that a change is what makes a law fail. `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for
-/// more and others; 20 000 of each law take ten seconds with optimisation.
+/// The same cases on each run, so that a change is what makes a law fail. `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask
+/// for more and others; 20 000 of each law take ten seconds with optimisation.
 fn config() -> ProptestConfig {
     let seeded = std::env::var_os("PROPTEST_RNG_SEED").is_some();
     let counted = std::env::var_os("PROPTEST_CASES").is_some();

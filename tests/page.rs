@@ -193,8 +193,8 @@ const TWO_WINDOWS: &str = r#"<!DOCTYPE html><script>
 
 const LIVE: &str = "is-live=true do-timestamp=true";
 
-/// Parts of the screen that the pictures of one camera, of four on a wall, and of two walls have at the least. One of two
-/// windows is less than half of the screen.
+/// Parts of the screen that the pictures of one camera, of four on a wall, and of two walls have at the least. One of
+/// two windows is less than half of the screen.
 const ONE: f64 = 0.2;
 const FOUR: f64 = 0.15;
 const EIGHT: f64 = 0.5;

@@ -1,5 +1,5 @@
-//! docs/mjpegserversink.md and docs/mjpegclientsrc.md say what the code says, and README.md and the documentation in the
-//! source say the same.
+//! docs/mjpegserversink.md and docs/mjpegclientsrc.md say what the code says, and README.md and the documentation in
+//! the source say the same.
 //!
 //! What stands in a page between `<!-- made by scripts/pages -->` and `<!-- end -->` is written by this program, when
 //! MJPEGHTTP_WRITE_PAGES is set; otherwise it is compared.

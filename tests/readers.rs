@@ -1,5 +1,5 @@
-//! A law of what the server writes: in every layout, whatever the pictures and however the stream is cut into reads, it is
-//! read back byte for byte, by our own reader, by ffmpeg's and by GStreamer's.
+//! A law of what the server writes: in every layout, whatever the pictures and however the stream is cut into reads, it
+//! is read back byte for byte, by our own reader, by ffmpeg's and by GStreamer's.
 //!
 //! Debian packages: ffmpeg, gstreamer1.0-plugins-good (multipartdemux).
 

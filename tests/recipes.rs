@@ -1,10 +1,10 @@
-//! The lines of README.md, docs/recipes.md, docs/applications.md and the pages of the elements, each run by a shell exactly
-//! as it is printed there, in a network of its own.
+//! The lines of README.md, docs/recipes.md, docs/applications.md and the pages of the elements, each run by a shell
+//! exactly as it is printed there, in a network of its own.
 //!
 //! Stand-ins: `camera`, `esp32cam` and the RTSP server are programs in that network; `/dev/video0` is the path of a
-//! camera made of software (`tests/peers/fake_v4l2.c`), `libcamerasrc` is `videotestsrc`. VLC does not run as root, so it
-//! gets another name for the same user. `fallbackswitch` is the one that these tests depend on, as cargo has built it.
-//! Nothing else is replaced.
+//! camera made of software (`tests/peers/fake_v4l2.c`), `libcamerasrc` is `videotestsrc`. VLC does not run as root, so
+//! it gets another name for the same user. `fallbackswitch` is the one that these tests depend on, as cargo has built
+//! it. Nothing else is replaced.
 //!
 //! Debian packages besides the usual ones: gstreamer1.0-plugins-base-apps, gstreamer1.0-opencv, gstreamer1.0-rtsp,
 //! gir1.2-gst-rtsp-server-1.0, xvfb.
@@ -32,8 +32,8 @@ use gst::prelude::*;
 
 mod common;
 
-/// Longest time until a recipe has done what it is for, and until it has ended. Chosen: ten times what the slowest needed
-/// on two busy cores.
+/// Longest time until a recipe has done what it is for, and until it has ended. Chosen: ten times what the slowest
+/// needed on two busy cores.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Pictures that a film has at least, a third of those that its encoder was given.
@@ -112,7 +112,8 @@ enum Does {
     Makes(&'static str, u64),
     /// The same, but Ctrl-C ends it.
     Records(&'static str, u64),
-    /// The same, but it writes late: the server at this address has given as many pictures, by this figure of `/status`.
+    /// The same, but it writes late: the server at this address has given as many pictures, by this figure of
+    /// `/status`.
     Encodes(&'static str, &'static str, &'static str),
     /// It has written a piece; when Ctrl-C has ended it, ffmpeg finds as many pictures in the list of all pieces.
     Lists(&'static str, &'static str, u64),
@@ -193,8 +194,8 @@ impl Kitchen {
         fs::create_dir_all(&folder).expect("the target folder can be written to");
         let network = Namespace::with_names(&["camera", "esp32cam"]);
         let mut x_server = Command::new("Xvfb");
-        // Without -noreset it begins anew when the last window closes, and refuses who comes at that moment: a sink that has
-        // tried another before.
+        // Without -noreset it begins anew when the last window closes, and refuses who comes at that moment: a sink
+        // that has tried another before.
         let options = "-displayfd 1 -noreset -nolisten tcp -screen 0 800x600x24";
         let mut x_server = Process::start(x_server.args(options.split(' ')).stderr(Stdio::null()));
         let display = format!(":{}", x_server.line());
@@ -343,8 +344,8 @@ fn film(path: &Path) {
     assert!(ffmpeg.expect("ffmpeg is there").success());
 }
 
-/// Whether the ball is on the screen, which is black without windows. One look at a time: libXext mixes up displays that
-/// are opened and closed at once, and frees memory that is in use (valgrind).
+/// Whether the ball is on the screen, which is black without windows. One look at a time: libXext mixes up displays
+/// that are opened and closed at once, and frees memory that is in use (valgrind).
 fn is_white_somewhere(display: &str) -> bool {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! One camera, relays on several hosts and HAProxy in front of them, as docs/scaling.md describes: each host is a network
-//! namespace, the configuration is examples/fanout/haproxy.cfg, the programs are examples/relay.rs and
+//! One camera, relays on several hosts and HAProxy in front of them, as docs/scaling.md describes: each host is a
+//! network namespace, the configuration is examples/fanout/haproxy.cfg, the programs are examples/relay.rs and
 //! examples/newest_picture.rs.
 //!
 //! Debian packages: haproxy, iproute2.
@@ -62,8 +62,9 @@ fn a_relay_joins_and_nobody_is_cut() {
     assert!(house.viewers(0) >= 1 && house.viewers(1) >= 1);
 }
 
-/// The figures of docs/scaling.md: `cargo test --test scaling -- --nocapture each_hop`. They are upper bounds on a machine
-/// with other work; what is held on to here is that no hop keeps a picture back until the next one comes, a second later.
+/// The figures of docs/scaling.md: `cargo test --test scaling -- --nocapture each_hop`. They are upper bounds on a
+/// machine with other work; what is held on to here is that no hop keeps a picture back until the next one comes, a
+/// second later.
 #[test]
 fn each_hop_passes_pictures_on_at_once() {
     let house = House::new(1);

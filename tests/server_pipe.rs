@@ -18,9 +18,9 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-/// Each picture that waits in the process beside the one under way is one that gets old. hyper alone has room for 400 kB
-/// of them, TLS for 64 kB, which stand in a buffer here as they would in TLS: what is written has not left before it is
-/// flushed.
+/// Each picture that waits in the process beside the one under way is one that gets old. hyper alone has room for 400
+/// kB of them, TLS for 64 kB, which stand in a buffer here as they would in TLS: what is written has not left before it
+/// is flushed.
 #[test]
 fn the_next_picture_is_chosen_when_the_last_one_has_left_tls_too() {
     for (spoken, request) in [(Spoken::Http1, b"GET /stream HTTP/1.1\r\n\r\n".to_vec()), (Spoken::Http2, by_http2())] {

@@ -24,8 +24,8 @@ const FILES: u32 = 4500;
 /// Memory that abuse may cost for a while, in bytes. Chosen: a few pictures and buffers for each connection.
 const ALLOWANCE: usize = 48 * 1024 * 1024;
 
-/// Half a head, then a byte now and then, from hundreds of connections: each is closed when the time for a head is over,
-/// however often a byte comes.
+/// Half a head, then a byte now and then, from hundreds of connections: each is closed when the time for a head is
+/// over, however often a byte comes.
 #[test]
 fn heads_that_come_byte_by_byte_are_cut_off_and_viewers_notice_nothing() {
     let camera = Launched::start("", FILES);

@@ -39,8 +39,8 @@ fn the_end_reaches_every_viewer_after_the_last_picture() {
     advance.expect_ahead(&pictures[1]);
 }
 
-/// An application stops its pipeline as soon as it hears of the end, so the end waits a little for each viewer. One that
-/// was signed off before all had left for it would not be waited for.
+/// An application stops its pipeline as soon as it hears of the end, so the end waits a little for each viewer. One
+/// that was signed off before all had left for it would not be waited for.
 #[test]
 fn a_viewer_is_there_until_it_has_taken_the_end() {
     let camera = Camera::live();

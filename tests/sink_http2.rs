@@ -92,8 +92,8 @@ fn a_stream_whose_window_opens_late_gets_the_newest_picture_after_the_one_it_has
     assert_eq!(number(&client.picture(stream)), 29);
 }
 
-/// Each picture that waits in the process beside the one under way is one that gets old: hyper alone has room for 400 kB,
-/// TLS for 64 kB. Which of two buffers holds the last one is within what the kernel takes more or less.
+/// Each picture that waits in the process beside the one under way is one that gets old: hyper alone has room for 400
+/// kB, TLS for 64 kB. Which of two buffers holds the last one is within what the kernel takes more or less.
 #[test]
 fn no_more_pictures_wait_for_a_stream_than_for_a_connection_of_its_own() {
     let certificate = Certificate::new("IP:127.0.0.1", 1);

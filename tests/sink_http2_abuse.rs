@@ -126,8 +126,8 @@ fn many_streams_guess_no_faster_than_one() {
     assert!(right.iter().any(is_crowded), "each was looked at");
 }
 
-/// Nobody reads a body: its window is all that is taken of it, and the viewer has its pictures before its end, behind it,
-/// and whether or not trailers follow.
+/// Nobody reads a body: its window is all that is taken of it, and the viewer has its pictures before its end, behind
+/// it, and whether or not trailers follow.
 #[test]
 fn bodies_and_trailers_of_requests_change_nothing() {
     let secure = Secure::live("");

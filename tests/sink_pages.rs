@@ -1,5 +1,5 @@
-//! Pages of other sites in a viewer's browser: what they can show and what they can read, also where their own name leads
-//! to this machine (DNS rebinding).
+//! Pages of other sites in a viewer's browser: what they can show and what they can read, also where their own name
+//! leads to this machine (DNS rebinding).
 //!
 //! Debian packages: chromium, curl, iproute2 (ip), util-linux (unshare, nsenter).
 

@@ -85,8 +85,8 @@ fn apache_passes_on_each_picture_at_once() {
     });
 }
 
-/// As OctoPi's image for printers has it: what listens at port 8080 is there below /webcam/, by the name that the viewer
-/// knows.
+/// As OctoPi's image for printers has it: what listens at port 8080 is there below /webcam/, by the name that the
+/// viewer knows.
 #[test]
 fn octopis_haproxy_shows_the_sink_below_webcam() {
     let configuration = "defaults

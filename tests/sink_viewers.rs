@@ -267,8 +267,8 @@ fn an_address_has_no_more_than_its_connections() {
     viewers.iter_mut().for_each(|viewer| drop(viewer.picture()));
     let refused = get(camera.address(), "/stream");
     assert_eq!((refused.head.code(), refused.head.field("Retry-After")), (503, Some("5")));
-    // Each that is told keeps its place among the sixteen for two seconds unless it goes, and none does here. The others
-    // are closed, or reset, as the request came before or after.
+    // Each that is told keeps its place among the sixteen for two seconds unless it goes, and none does here. The
+    // others are closed, or reset, as the request came before or after.
     let began = Instant::now();
     let mut crowd: Vec<_> = (0..40).map(|_| connect(camera.address())).collect();
     let answers = crowd.iter_mut().map(|one| {
@@ -299,7 +299,8 @@ fn a_viewer_gets_no_more_pictures_than_it_asks_for() {
     slow.expect_end();
 }
 
-/// Seen from outside: a viewer that had stalled had skipped nothing, and what it missed was in no figure when it had gone.
+/// Seen from outside: a viewer that had stalled had skipped nothing, and what it missed was in no figure when it had
+/// gone.
 #[test]
 fn what_a_viewer_misses_counts_while_it_misses_it_and_when_it_has_gone() {
     let (camera, told) = camera_with("");

@@ -38,8 +38,8 @@ static NETWORK: AtomicBool = AtomicBool::new(false);
 const EAI_NONAME: c_int = -2;
 const EAI_AGAIN: c_int = -3;
 
-/// Stands in for the C library's: what asks it for the slow name or the silent one waits until the test lets it go, and is
-/// not found, as all others but one.
+/// Stands in for the C library's: what asks it for the slow name or the silent one waits until the test lets it go, and
+/// is not found, as all others but one.
 ///
 /// # Safety
 ///

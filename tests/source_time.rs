@@ -129,8 +129,8 @@ fn latency_has_a_limit() {
     assert_eq!(latency(&source), (true, 1000));
 }
 
-/// Seen from outside: of 150 pictures 6 came out in a pipeline with a latency of a second, as audio or another camera asks
-/// for. The sink holds up the next pictures for as long, and that made them stale.
+/// Seen from outside: of 150 pictures 6 came out in a pipeline with a latency of a second, as audio or another camera
+/// asks for. The sink holds up the next pictures for as long, and that made them stale.
 #[test]
 fn latency_of_the_pipeline_makes_no_picture_late() {
     const COUNT: usize = 12;
@@ -193,8 +193,8 @@ fn pause_takes_no_running_time() {
     assert_eq!(pts(&source), 1010);
 }
 
-/// Seen from outside: with GStreamer 1.26 a pipeline that was paused and played again at once stood still for good, about
-/// every second time.
+/// Seen from outside: with GStreamer 1.26 a pipeline that was paused and played again at once stood still for good,
+/// about every second time.
 #[test]
 fn source_plays_on_after_pauses_however_short() {
     const PAUSES: usize = 50;

@@ -1,5 +1,6 @@
-//! What the plugin is built from: each for a reason, and no newer than the compiler that is asked for. Licences, sources
-//! and doubled packages are looked at by `scripts/deny`; that a newer compiler is not needed in fact by `scripts/msrv`.
+//! What the plugin is built from: each for a reason, and no newer than the compiler that is asked for. Licences,
+//! sources and doubled packages are looked at by `scripts/deny`; that a newer compiler is not needed in fact by
+//! `scripts/msrv`.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 

@@ -1,5 +1,5 @@
-//! docs/troubleshooting.md is true: each symptom is brought about with `gst-launch-1.0` in a network of its own, and what is
-//! printed stands in the text.
+//! docs/troubleshooting.md is true: each symptom is brought about with `gst-launch-1.0` in a network of its own, and
+//! what is printed stands in the text.
 
 use std::{
     fs,

@@ -1,6 +1,7 @@
 //! examples/python/webrtc_bridge.py: a real Chromium shows the camera by WebRTC, and is missed when it has gone.
 //!
-//! Debian packages besides the usual ones: gstreamer1.0-nice, gir1.2-gst-plugins-bad-1.0, and those of `common/browser.rs`.
+//! Debian packages besides the usual ones: gstreamer1.0-nice, gir1.2-gst-plugins-bad-1.0, and those of
+//! `common/browser.rs`.
 
 mod common;
 

@@ -51,7 +51,8 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 
 /// A JPEG of noise with exactly that many bytes: what a camera sends, with a stuffed zero every 256 bytes.
 pub fn picture(bytes: usize) -> Vec<u8> {
-    // What the picture lacks fills a comment behind its start: the segment's length is its own two bytes and the filling.
+    // What the picture lacks fills a comment behind its start: the segment's length is its own two bytes and the
+    // filling.
     const COMMENT: usize = 4;
     let mut side = 256.0;
     let mut jpeg = noise(side);

@@ -12,8 +12,8 @@
 //! For each number of viewers it prints the median over the rounds of the cost, of its ratio to the floor's in the same
 //! round, of the share of the pictures that arrived and of the server's memory; ages are those of the quietest round,
 //! since one neighbour on the machine spoils them. The peers take part in the first round only. Pictures are of 50 kB,
-//! 30 a second. The server runs on core 0, the load generator on core 1; each contender is a process of its own. A second
-//! table shows what viewers see that read two pictures a second, beside ordinary ones.
+//! 30 a second. The server runs on core 0, the load generator on core 1; each contender is a process of its own. A
+//! second table shows what viewers see that read two pictures a second, beside ordinary ones.
 //!
 //! The peers are what Debian has: `multipartmux ! tcpserversink`, which speaks no HTTP and ignores the request,
 //! ustreamer and ffmpeg with a camera made of nothing (`tests/peers/fake_v4l2.c`), and the usual script for Flask.

@@ -192,8 +192,8 @@ fn more<'a>(
 }
 
 /// Whether a body that calls itself a text begins as pictures do. Some servers leave the type at its default, which is
-/// text/html in ESP-IDF and Flask, or put a head of their own before that of a script, be that a part's, a CGI script's or
-/// a whole answer's.
+/// text/html in ESP-IDF and Flask, or put a head of their own before that of a script, be that a part's, a CGI script's
+/// or a whole answer's.
 fn begins_as_pictures(answer: &mut Answer, options: &Options) -> Result<bool, ClientError> {
     let patience = patience(options);
     let mut space = [0; 1024];

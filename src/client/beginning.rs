@@ -11,8 +11,8 @@ pub(super) struct Beginning {
 }
 
 impl Beginning {
-    /// Whether it is that of a stream of pictures, behind a head of its own or not; `None` while its bytes are too few to
-    /// tell.
+    /// Whether it is that of a stream of pictures, behind a head of its own or not; `None` while its bytes are too few
+    /// to tell.
     pub(super) fn is_stream(&mut self, text: &[u8]) -> Option<bool> {
         let begins = begins_as_stream(text);
         // The other texts begin with other signs: pages with a tag, data with a bracket.

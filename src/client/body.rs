@@ -234,13 +234,13 @@ impl<'a, R: Receiver> Body<'a, R> {
 /// Bytes of one read of a chunked or compressed body.
 const CODED_SPACE: usize = 32 * 1024;
 
-/// Bytes that are decompressed without a look at whether the client was cancelled. Chosen: deflate makes at most a thousand
-/// times as many of them, which take less than 10 ms.
+/// Bytes that are decompressed without a look at whether the client was cancelled. Chosen: deflate makes at most a
+/// thousand times as many of them, which take less than 10 ms.
 const COMPRESSED_PIECE: usize = 1024;
 
-/// Silence after which a picture that is in whole is given out without what follows it, and a body whose length and last
-/// delimiter say that it is over has ended. Chosen: the bytes of one part leave a camera together; the first picture of a
-/// stream whose lengths are wrong is late by this much.
+/// Silence after which a picture that is in whole is given out without what follows it, and a body whose length and
+/// last delimiter say that it is over has ended. Chosen: the bytes of one part leave a camera together; the first
+/// picture of a stream whose lengths are wrong is late by this much.
 const SETTLE: Duration = Duration::from_millis(20);
 
 /// Bytes without a picture that are forgiven at least; beyond it is twice the longest picture accepted, 64 MiB by

@@ -11,8 +11,8 @@ pub(super) struct Challenge {
 
 impl Challenge {
     /// Reads the values of the fields: a list of challenges, each a scheme and a list of parameters (RFC 9110 11.6.1).
-    /// Semicolons part parameters as commas do, or nothing does; blanks, quotes and characters that are not in ASCII may
-    /// stand anywhere. What is no challenge is passed over.
+    /// Semicolons part parameters as commas do, or nothing does; blanks, quotes and characters that are not in ASCII
+    /// may stand anywhere. What is no challenge is passed over.
     pub(super) fn all<'a>(values: &'a [&str]) -> impl Iterator<Item = Self> + use<'a> {
         values.iter().flat_map(|value| Self::list(value))
     }

@@ -47,8 +47,8 @@ impl Coding {
         self.chunked.is_needless() || self.chunked.is_over()
     }
 
-    /// Takes the next bytes and hands what they hold to `data`, a piece at a time: few bytes may hold very many. Returns
-    /// whether the body goes on.
+    /// Takes the next bytes and hands what they hold to `data`, a piece at a time: few bytes may hold very many.
+    /// Returns whether the body goes on.
     ///
     /// # Errors
     ///

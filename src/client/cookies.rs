@@ -59,8 +59,8 @@ impl Cookies {
         }
     }
 
-    /// The cookies for a request, each as `name=value`. Those of longer paths come first (RFC 6265 5.4): of two with one name
-    /// servers take the first.
+    /// The cookies for a request, each as `name=value`. Those of longer paths come first (RFC 6265 5.4): of two with
+    /// one name servers take the first.
     pub(super) fn of<'a>(&'a self, location: &Location, now: Instant) -> impl Iterator<Item = (&'a str, &'a str)> {
         let (origin, path) = (location.origin(), location.path().to_owned());
         let counts = move |cookie: &&Cookie| {

@@ -47,8 +47,9 @@ enum Scheme {
 }
 
 impl Answers {
-    /// Takes the challenges of an answer 401. Returns whether another answer is worth sending: there is a challenge that
-    /// can be answered, or none at all, where Basic may be meant; and the answer that was refused was to another one.
+    /// Takes the challenges of an answer 401. Returns whether another answer is worth sending: there is a challenge
+    /// that can be answered, or none at all, where Basic may be meant; and the answer that was refused was to another
+    /// one.
     pub fn challenge(&mut self, values: &[&str]) -> bool {
         let refused = self.scheme.take();
         let digest = Challenge::all(values).find_map(|challenge| Digest::of(&challenge));

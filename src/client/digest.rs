@@ -29,7 +29,8 @@ enum Qop {
 }
 
 impl Digest {
-    /// For this challenge, if it is one that can be answered. GLib has no SHA-512/256; no camera is known to ask for it.
+    /// For this challenge, if it is one that can be answered. GLib has no SHA-512/256; no camera is known to ask for
+    /// it.
     pub(super) fn of(challenge: &Challenge) -> Option<Self> {
         let algorithm = challenge.parameter("algorithm").filter(|name| !name.is_empty()).map(str::to_owned);
         let name = algorithm.as_deref().unwrap_or_default().to_ascii_lowercase();

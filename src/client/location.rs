@@ -213,8 +213,8 @@ fn without_control(text: &str) -> Result<&str, LocationError> {
     Ok(text)
 }
 
-/// A redirection without the scheme of where it comes from, if no host follows that: `http:/path` leads within the server,
-/// as RFC 3986 5.2.2 allows and browsers have it.
+/// A redirection without the scheme of where it comes from, if no host follows that: `http:/path` leads within the
+/// server, as RFC 3986 5.2.2 allows and browsers have it.
 fn without_own_scheme<'a>(target: &'a str, scheme: &str) -> &'a str {
     let (named, rest) = target.split_once(':').unwrap_or(("", target));
     if named.eq_ignore_ascii_case(scheme) && !rest.starts_with("//") { rest } else { target }

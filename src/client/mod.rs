@@ -162,8 +162,9 @@ pub fn run<R: Receiver>(options: &Options, cancellable: &gio::Cancellable, recei
         if frames > 0 {
             tries.played(began.elapsed());
         }
-        memory.polled = single.filter(|_| options.poll_interval.is_some());
-        if let (Some(_), Some(interval)) = (single, options.poll_interval) {
+        let poll = single.zip(options.poll_interval);
+        memory.polled = poll.map(|(single, _)| single);
+        if let Some((_, interval)) = poll {
             receiver.pause(interval.saturating_sub(began.elapsed()));
             continue;
         }

@@ -51,8 +51,8 @@ impl Patience {
     }
 }
 
-/// Silence after which an answer has ended whose length is over, but not what it seems to hold. Chosen: a stream whose length says
-/// nothing may take as long to begin; a picture that was cut short is asked for again that much later.
+/// Silence after which an answer has ended whose length is over, but not what it seems to hold. Chosen: a stream whose
+/// length says nothing may take as long to begin; a picture that was cut short is asked for again that much later.
 pub(super) const OVERDUE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

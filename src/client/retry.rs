@@ -43,8 +43,8 @@ impl Tries {
         }
     }
 
-    /// A try has failed. Returns the step of the [`Backoff::delay`] before the next one, which grows with each failure and
-    /// begins anew only after a stream that lasted.
+    /// A try has failed. Returns the step of the [`Backoff::delay`] before the next one, which grows with each failure
+    /// and begins anew only after a stream that lasted.
     pub(super) fn fail(&mut self) -> u32 {
         let steps = self.steps;
         self.failures = self.failures.saturating_add(1);

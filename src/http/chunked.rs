@@ -82,8 +82,8 @@ impl Chunked {
         self.state == State::Over
     }
 
-    /// Takes the next bytes of the body and hands each piece of data in them to `data`. Returns whether the body goes on;
-    /// trailer fields are not read.
+    /// Takes the next bytes of the body and hands each piece of data in them to `data`. Returns whether the body goes
+    /// on; trailer fields are not read.
     ///
     /// # Errors
     ///

@@ -240,7 +240,8 @@ impl Walk {
     /// next picture. That holds for Huffman tables anywhere.
     fn table(&mut self, picture: &[u8], code: u8, len: usize) -> Option<()> {
         let end = self.at + 2 + len;
-        // No value is FF (F.1.2.2: 14 bits at the most), so no start of image may begin in one and end behind it either.
+        // No value is FF (F.1.2.2: 14 bits at the most), so no start of image may begin in one and end behind it
+        // either.
         let searched = if code == HUFFMAN_TABLES { end + super::START.len() - 1 } else { end };
         let body = picture.get(self.at + 4..searched.min(picture.len()))?;
         if let Some(inside) = memmem::find(body, &super::START) {

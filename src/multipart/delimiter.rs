@@ -40,8 +40,8 @@ impl Delimiter {
         memmem::find(bytes, self.text.as_ref()?)
     }
 
-    /// Whether a part ends where `after` begins: line ends or none, then the delimiter last seen, or without it the next
-    /// head. On a line of its own any delimiter will do, and before a head: streams that change theirs are seen.
+    /// Whether a part ends where `after` begins: line ends or none, then the delimiter last seen, or without it the
+    /// next head. On a line of its own any delimiter will do, and before a head: streams that change theirs are seen.
     pub(super) fn follows(&self, after: &[u8]) -> Found {
         let blank = after.iter().take_while(|b| b.is_ascii_whitespace()).count();
         if blank > MAX_BLANKS {

@@ -19,8 +19,8 @@ pub enum Layout {
     Advance,
 }
 
-/// A picture with what stands around it: what is the same for all viewers, made once. It lies in one piece of memory, of
-/// which each layout is a slice: sending one slice costs the kernel less than sending three (docs/design.md).
+/// A picture with what stands around it: what is the same for all viewers, made once. It lies in one piece of memory,
+/// of which each layout is a slice: sending one slice costs the kernel less than sending three (docs/design.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     head: Bytes,

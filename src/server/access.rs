@@ -125,8 +125,8 @@ impl Access {
     }
 }
 
-/// The value of Authorization, its scheme written as we compare it: case does not matter there, and any number of blanks
-/// may follow it (RFC 9110 11.1, 11.4).
+/// The value of Authorization, its scheme written as we compare it: case does not matter there, and any number of
+/// blanks may follow it (RFC 9110 11.1, 11.4).
 fn with_scheme(value: &HeaderValue) -> Vec<u8> {
     let value = value.as_bytes();
     let (scheme, rest) = value.split_at(value.iter().position(|b| *b == b' ').unwrap_or(value.len()));
@@ -148,8 +148,8 @@ fn same(given: Option<&[u8]>, wanted: Option<String>) -> bool {
 const BASIC: &str = "Basic realm=\"camera\", charset=\"UTF-8\"";
 const BEARER: &str = "Bearer realm=\"camera\"";
 
-/// Longest token, in bytes. Chosen: far more than guessing needs, and far less than a request's head may have; longer ones
-/// nobody could send.
+/// Longest token, in bytes. Chosen: far more than guessing needs, and far less than a request's head may have; longer
+/// ones nobody could send.
 const MAX_TOKEN: usize = 1024;
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use std::{
 
 use hyper::header::HeaderValue;
 
-use super::viewers::{Ids, Observer, Reason, STANDS_STILL, Served, Viewers};
+use super::{
+    events::{Observer, Reason},
+    viewers::{Ids, STANDS_STILL, Served, Viewers},
+};
 use crate::{
     fanout::{Fanout, Repeat, Wait},
     jpeg::Header,
@@ -96,8 +99,8 @@ impl Picture {
         &self.part
     }
 
-    /// Its entity tag. Made of its bytes, by the first who asks for it, so that it means the same picture after a restart
-    /// of the same build as well.
+    /// Its entity tag. Made of its bytes, by the first who asks for it, so that it means the same picture after a
+    /// restart of the same build as well.
     pub(super) fn tag(&self) -> &HeaderValue {
         self.tag.get_or_init(|| {
             let mut hasher = DefaultHasher::new();
@@ -172,8 +175,8 @@ impl Camera {
         self.damaged.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Waits until all viewers have gone. Those that have not after `at_most` are sent away, and those that stand still at
-    /// once. Returns how many had to be.
+    /// Waits until all viewers have gone. Those that have not after `at_most` are sent away, and those that stand still
+    /// at once. Returns how many had to be.
     pub(super) fn send_away(&self, at_most: Duration) -> usize {
         self.viewers.drop_stalled(STANDS_STILL, Reason::Stopped);
         let Wait::TimedOut(left) = self.fanout.wait_until_empty(at_most) else { return 0 };

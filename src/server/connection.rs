@@ -21,12 +21,12 @@ use tokio::{
 
 use super::{
     connections::ConnectionPlace,
+    events::Reason,
     http1, http2,
     kernel::{self, TcpFigures},
     running::Shared,
     socket::{Remote, Socket},
     tls::Spoken,
-    viewers::Reason,
 };
 use crate::sync::lock;
 
@@ -256,6 +256,6 @@ impl Connection {
     }
 }
 
-/// Time for a request head to come in whole, and for a connection to be of no use; without it hyper keeps half a request
-/// for ever. Chosen near what go2rtc (5 s) and ustreamer (10 s) allow.
+/// Time for a request head to come in whole, and for a connection to be of no use; without it hyper keeps half a
+/// request for ever. Chosen near what go2rtc (5 s) and ustreamer (10 s) allow.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -12,11 +12,7 @@ use std::{
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::{
-    connection::Connection,
-    socket::Remote,
-    viewers::{Full, Reason},
-};
+use super::{connection::Connection, events::Reason, socket::Remote, viewers::Full};
 use crate::sync::lock;
 
 /// The connections of one server.
@@ -56,8 +52,8 @@ impl Connections {
         Arc::new(Self { per_address, in_process, most, open: Mutex::default(), streams: Mutex::default() })
     }
 
-    /// A place for a connection from `peer`. Where the process has none left, the oldest that has not asked for anything
-    /// has to give up its own: half a request would keep it for ten seconds.
+    /// A place for a connection from `peer`. Where the process has none left, the oldest that has not asked for
+    /// anything has to give up its own: half a request would keep it for ten seconds.
     pub(super) fn connect(self: &Arc<Self>, peer: Remote) -> Result<ConnectionPlace, Full> {
         let connection = Arc::new(Connection::new(peer));
         let key = {

@@ -44,8 +44,8 @@ struct Guesser {
     wrong: Mutex<KnownWrong>,
 }
 
-/// The hashes of the last wrong answers. Whoever rotates through more of them than fit here is judged, and slowed down, as
-/// for new ones.
+/// The hashes of the last wrong answers. Whoever rotates through more of them than fit here is judged, and slowed down,
+/// as for new ones.
 #[derive(Default)]
 struct KnownWrong {
     hashes: [Option<u64>; MAX_KNOWN],
@@ -61,8 +61,8 @@ struct Failures {
 }
 
 impl Guesses {
-    /// Looks at a guess when its turn has come; after a wrong one waits as long as the next one has to. One that is known
-    /// to be wrong has its answer at once, and moves nobody's turn.
+    /// Looks at a guess when its turn has come; after a wrong one waits as long as the next one has to. One that is
+    /// known to be wrong has its answer at once, and moves nobody's turn.
     ///
     /// A right one waits as well: were it let through, a guesser would know it from the others by that.
     pub(super) async fn look(
@@ -250,7 +250,8 @@ mod tests {
         assert_eq!(looked, 7);
     }
 
-    /// A page with an old token asks once a second: all others at its address once waited 5 s, for as long as it was open.
+    /// A page with an old token asks once a second: all others at its address once waited 5 s, for as long as it was
+    /// open.
     #[tokio::test(start_paused = true)]
     async fn the_same_wrong_answer_again_slows_down_nobody() {
         let guesses = Guesses::default();

@@ -23,8 +23,8 @@ use super::{
 
 /// Answers what a server with a port would, on any stream of bytes: on a pipe in memory, for tests without a network.
 ///
-/// In order: [`new`](Self::new), [`add`](Self::add) for each camera, [`serve`](Self::serve) for each connection. Must be
-/// used within a tokio runtime.
+/// In order: [`new`](Self::new), [`add`](Self::add) for each camera, [`serve`](Self::serve) for each connection. Must
+/// be used within a tokio runtime.
 pub struct Handler {
     shared: Arc<Shared>,
     stop: watch::Sender<Option<Duration>>,

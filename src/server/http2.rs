@@ -142,9 +142,9 @@ async fn answer(
 }
 
 /// A body that gives its next piece when the last one is taken, and ends when all are. hyper asks for the next as soon
-/// as it has passed on the last, however little of that the peer's window or the connection has let through. And it drops
-/// the body after the last piece, so that nobody could give up a peer that does not take that: so the body ends only when
-/// it has gone.
+/// as it has passed on the last, however little of that the peer's window or the connection has let through. And it
+/// drops the body after the last piece, so that nobody could give up a peer that does not take that: so the body ends
+/// only when it has gone.
 struct Tracked {
     body: Body,
     taken: Taken,

@@ -39,8 +39,8 @@ impl Input {
         Poll::Pending
     }
 
-    /// Lets a peer that talks have the end of what was sent to it: a kernel that is to close a connection on bytes which
-    /// nobody has read resets it, and with that takes back what the peer has not read (RFC 9112 9.6).
+    /// Lets a peer that talks have the end of what was sent to it: a kernel that is to close a connection on bytes
+    /// which nobody has read resets it, and with that takes back what the peer has not read (RFC 9112 9.6).
     pub(super) async fn linger(mut self, link: &mut (impl Read + Unpin)) {
         let ended = poll_fn(|cx| Poll::Ready(self.poll_end(link, cx).is_ready())).await;
         if ended || !self.is_talking {

@@ -36,8 +36,8 @@ pub(super) fn tcp_figures(socket: impl AsFd) -> io::Result<TcpFigures> {
     Ok(TcpFigures { rtt: Duration::from_micros(info.tcpi_rtt.into()), unsent: info.tcpi_notsent_bytes })
 }
 
-/// Lets the kernel wait no longer than that before it sends again what was not acknowledged. Returns whether it can be told;
-/// Linux can since 6.15, and takes a second at least.
+/// Lets the kernel wait no longer than that before it sends again what was not acknowledged. Returns whether it can be
+/// told; Linux can since 6.15, and takes a second at least.
 pub(super) fn limit_resending(socket: impl AsFd, longest: Duration) -> io::Result<bool> {
     let milliseconds = libc::c_int::try_from(longest.as_millis()).map_err(io::Error::other)?;
     // SAFETY: the descriptor is open for as long as it is borrowed, and the kernel reads one integer.

@@ -91,7 +91,8 @@ fn adopt(socket: OwnedFd, address: &Address) -> io::Result<Listener> {
 }
 
 impl Listener {
-    /// Waits until `resume`, then for a connection, and sets it up as far as the system lets us. May be given up at any time: a later call goes on.
+    /// Waits until `resume`, then for a connection, and sets it up as far as the system lets us. May be given up at any
+    /// time: a later call goes on.
     pub(super) async fn accept(&self, resume: Instant) -> io::Result<(Socket, Remote)> {
         tokio::time::sleep_until(resume).await;
         match self {
@@ -142,9 +143,9 @@ const UNIX_SEND_BUFFER: usize = 64 * 1024;
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Longest time until the kernel tries again a link that is down. By itself it waits as long again as the link was down
-/// already: after 5 s without it, pictures came again up to 2.6 s late (tests/faults.rs). Chosen: fresh pictures two seconds
-/// after the link is back, and above the round trip of nearly any link. A viewer whose host answers nothing counts as gone
-/// after fifteen such waits, about 20 s.
+/// already: after 5 s without it, pictures came again up to 2.6 s late (tests/faults.rs). Chosen: fresh pictures two
+/// seconds after the link is back, and above the round trip of nearly any link. A viewer whose host answers nothing
+/// counts as gone after fifteen such waits, about 20 s.
 const MAX_RESEND_TIME: Duration = Duration::from_millis(1500);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);

@@ -11,7 +11,8 @@ use prometheus::{
 
 use super::{Camera, Mount, ViewerFigures, reply, stream::Body};
 
-/// What `/metrics` answers. The figures are kept by cameras and viewers; they are put into metrics for this answer only.
+/// What `/metrics` answers. The figures are kept by cameras and viewers; they are put into metrics for this answer
+/// only.
 pub(super) fn answer(cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
     let metrics = Metrics::new();
     for (mount, camera) in cameras {

@@ -1,9 +1,9 @@
 //! The HTTP server: listener, routes, stream body, snapshot, page and status.
 //!
-//! [`Server::start`] binds at once and serves on the shared runtime from then on. It may block: on a name server, on the
-//! disk, and up to a second on the lock of a socket's folder. [`Server::stop`] waits with a deadline; nothing else blocks
-//! the caller. What is served is a [`Camera`]. Cameras of one process that ask for
-//! the same address share one listener, each under its own [`Mount`].
+//! [`Server::start`] binds at once and serves on the shared runtime from then on. It may block: on a name server, on
+//! the disk, and up to a second on the lock of a socket's folder. [`Server::stop`] waits with a deadline; nothing else
+//! blocks the caller. What is served is a [`Camera`]. Cameras of one process that ask for the same address share one
+//! listener, each under its own [`Mount`].
 //!
 //! Order of locking, where two are held: `RUNNING`, the cameras of a server, its connections or streams, the viewers
 //! of a camera, the departure of a connection, that of the connection that it is a stream of.
@@ -18,6 +18,7 @@ mod connections;
 mod cors;
 mod crowd;
 mod endpoint;
+mod events;
 mod guesses;
 mod handler;
 mod health;
@@ -59,13 +60,14 @@ pub use activation::{Activation, ActivationError};
 pub use camera::{Camera, CameraConfig, Figures, Picture};
 pub use cors::{AllowedOrigin, OriginError};
 pub use endpoint::{Address, Endpoint};
+pub use events::{Event, Observer, Reason, Refusal};
 pub use handler::Handler;
 pub use kernel::TcpFigures;
 pub use mount::{Mount, MountError};
 pub use socket::Remote;
 pub use tls::{Spoken, TlsError, TlsFiles};
 pub use unix::UnixError;
-pub use viewers::{Event, Ids, Observer, Reason, Refusal, Served, Viewer, ViewerFigures, Viewers};
+pub use viewers::{Ids, Served, Viewer, ViewerFigures, Viewers};
 
 use self::{running::Running, tls::Tls};
 use crate::sync::lock;
@@ -241,8 +243,8 @@ impl Server {
     }
 
     /// Stops serving the camera: lets each connection finish what it is sending, and ends those that have not after
-    /// `at_most`. Blocks until then. Returns how many connections it had to end, or `None` where the runtime has not ended
-    /// them in time.
+    /// `at_most`. Blocks until then. Returns how many connections it had to end, or `None` where the runtime has not
+    /// ended them in time.
     ///
     /// The camera's fan-out must have been ended or closed before, else viewers stay until the deadline.
     pub fn stop(mut self, at_most: Duration) -> Option<usize> {

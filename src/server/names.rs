@@ -1,8 +1,8 @@
 //! By which names a server may be asked.
 //!
-//! A page of any site can have that site's name lead to 127.0.0.1 once it is loaded (DNS rebinding). Its browser then takes
-//! a server there for that site itself, and lets the page read what is served. The name in the request gives it away: it
-//! is one that a site on the Internet can have.
+//! A page of any site can have that site's name lead to 127.0.0.1 once it is loaded (DNS rebinding). Its browser then
+//! takes a server there for that site itself, and lets the page read what is served. The name in the request gives it
+//! away: it is one that a site on the Internet can have.
 
 use std::{net::IpAddr, sync::Mutex};
 
@@ -51,7 +51,8 @@ impl Names {
         }
     }
 
-    /// Whether all that the request calls the server are names of it. Programs may leave the name out, browsers never do.
+    /// Whether all that the request calls the server are names of it. Programs may leave the name out, browsers never
+    /// do.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Unknown> {
         let fields = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
         let mut names = fields.chain(request.uri().host().map(str::as_bytes));
@@ -93,8 +94,9 @@ fn host(name: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// Domains in which nobody can register a name: RFC 6761 6 (localhost, test, example, invalid), RFC 6762 3 (local), RFC 8375
-/// (home.arpa), and those that ICANN has said never to delegate (internal, home), or that routers use and nobody has (lan).
+/// Domains in which nobody can register a name: RFC 6761 6 (localhost, test, example, invalid), RFC 6762 3 (local), RFC
+/// 8375 (home.arpa), and those that ICANN has said never to delegate (internal, home), or that routers use and nobody
+/// has (lan).
 const NOBODYS: [&str; 9] = ["localhost", "test", "example", "invalid", "local", "home.arpa", "internal", "home", "lan"];
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ pub(super) fn path(uri: &Uri) -> Cow<'_, str> {
     pieces.fold(first.to_owned(), |path, piece| path + &plain(piece).unwrap_or_else(|| format!("%{piece}"))).into()
 }
 
-/// Programs may write any character as its code (RFC 3986 2.1, 2.4), and some do so with each that is no letter. What is no
-/// code, or none of a text, stays as it is.
+/// Programs may write any character as its code (RFC 3986 2.1, 2.4), and some do so with each that is no letter. What
+/// is no code, or none of a text, stays as it is.
 fn decoded(value: &str) -> Cow<'_, str> {
     if !value.contains('%') {
         return value.into();

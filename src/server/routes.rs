@@ -14,6 +14,7 @@ use super::{
     access::Denied,
     cameras::Found,
     connection::Connection,
+    events::Refusal,
     guesses::MAX_PAUSE,
     health::{self, Asker},
     metrics,
@@ -22,7 +23,6 @@ use super::{
     running::Shared,
     snapshot, status,
     stream::{Body, Stream},
-    viewers::Refusal,
     wishes::Wishes,
 };
 use crate::multipart::{Layout, Writer};
@@ -101,8 +101,8 @@ async fn root(request: &Request<Incoming>, shared: &Shared, peer: &Arc<Connectio
     reply::text(StatusCode::NOT_FOUND, &text)
 }
 
-/// What is asked for at the root of a camera by a query, as mjpg-streamer and ustreamer name theirs; OctoPrint, Mainsail
-/// and Moonraker ask for that.
+/// What is asked for at the root of a camera by a query, as mjpg-streamer and ustreamer name theirs; OctoPrint,
+/// Mainsail and Moonraker ask for that.
 fn wanted_by_action(uri: &Uri) -> Option<&'static str> {
     match query::value(uri, "action")?.as_ref() {
         "stream" | "stream_0" => Some("/stream"),
@@ -187,8 +187,8 @@ fn not_found(path: &str, shared: &Shared) -> Response<Body> {
     reply::text(StatusCode::NOT_FOUND, &text)
 }
 
-/// The answer to what is neither GET nor HEAD. It shows nothing, so it is for everybody: a browser asks for leave to send
-/// a password before it sends one.
+/// The answer to what is neither GET nor HEAD. It shows nothing, so it is for everybody: a browser asks for leave to
+/// send a password before it sends one.
 fn other_method(method: &Method) -> Response<Body> {
     let mut response = if method == Method::OPTIONS {
         reply::status_only(StatusCode::NO_CONTENT)

@@ -17,11 +17,12 @@ use super::{
     cors::AllowedOrigin,
     crowd::{Crowd, NO_PLACE},
     endpoint::{Address, Candidates},
+    events::{Reason, Refusal},
     listener::{self, Listener},
     names::Names,
     tasks::Tasks,
     tls::{self, Tls},
-    viewers::{Full, Reason, Refusal, STANDS_STILL},
+    viewers::{Full, STANDS_STILL},
 };
 use crate::runtime;
 
@@ -38,7 +39,8 @@ pub(super) struct Shared {
     pub(super) timeout: Option<Duration>,
 }
 
-/// A server that runs. It ends when it is dropped, without waiting; [`close`](Self::close) and [`stop`](Self::stop) wait.
+/// A server that runs. It ends when it is dropped, without waiting; [`close`](Self::close) and [`stop`](Self::stop)
+/// wait.
 pub(super) struct Running {
     pub(super) address: Address,
     pub(super) config: Config,
@@ -89,8 +91,8 @@ impl Running {
         let _ = self.closed.recv_timeout(STOP_RESERVE);
     }
 
-    /// After [`close`](Self::close), blocks until all connections have gone. Returns how many had to be ended by force, or
-    /// `None` where the runtime has not done it in time.
+    /// After [`close`](Self::close), blocks until all connections have gone. Returns how many had to be ended by force,
+    /// or `None` where the runtime has not done it in time.
     pub(super) fn stop(self, at_most: Duration) -> Option<usize> {
         // The task has no wait that outlives the deadline; the reserve is for a machine under load.
         self.stopped.recv_timeout(at_most + STOP_RESERVE).ok()
@@ -193,8 +195,8 @@ impl Shared {
     }
 }
 
-/// Time between two rounds of looking after viewers. Chosen: timeouts are exact to that, and four wake-ups a second cost
-/// nothing.
+/// Time between two rounds of looking after viewers. Chosen: timeouts are exact to that, and four wake-ups a second
+/// cost nothing.
 const ROUND: Duration = Duration::from_millis(250);
 
 /// Least time between two words about connections that cannot be accepted. Chosen: often enough to be seen, where one

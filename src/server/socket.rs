@@ -101,8 +101,8 @@ impl Socket {
         (stream.peek(&mut byte).await.ok()? == 1).then_some(byte[0])
     }
 
-    /// Answers whatever is asked with this status, these fields (each with its line end) and this text for people; then the
-    /// connection is over. Waits for the peer, which may never go.
+    /// Answers whatever is asked with this status, these fields (each with its line end) and this text for people; then
+    /// the connection is over. Waits for the peer, which may never go.
     pub(super) async fn turn_away(mut self, status: &str, fields: &str, text: &str) -> io::Result<()> {
         let length = text.len() + 1;
         let answer = format!(

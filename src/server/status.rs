@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Camera, Figures, Mount, Served, ViewerFigures, query, reply, stream::Body};
 
-/// What `/status` answers: all about one camera, and in brief about those of the server. With `?clients=0` not about each
-/// viewer: where every viewer is a page that asks once a second, that would be as much as the square of their number. With
-/// `?mark=` also whether a viewer watches that has given itself this number: a browser does not tell its pages when a
-/// stream in an `<img>` ends.
+/// What `/status` answers: all about one camera, and in brief about those of the server. With `?clients=0` not about
+/// each viewer: where every viewer is a page that asks once a second, that would be as much as the square of their
+/// number. With `?mark=` also whether a viewer watches that has given itself this number: a browser does not tell its
+/// pages when a stream in an `<img>` ends.
 pub(super) fn answer(uri: &Uri, camera: Option<&Camera>, cameras: &[(Mount, Arc<Camera>)]) -> Response<Body> {
     let now = Instant::now();
     let mut status = camera.map(|camera| whole(camera, now)).unwrap_or_default();

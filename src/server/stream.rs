@@ -13,10 +13,7 @@ use hyper::body::{Frame, SizeHint};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{
-    camera::Picture,
-    viewers::{Reason, ViewerPlace},
-};
+use super::{camera::Picture, events::Reason, viewers::ViewerPlace};
 use crate::{
     fanout::{Next, Reader, Repeat},
     multipart::{Layout, Writer},

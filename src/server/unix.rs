@@ -114,8 +114,8 @@ impl Drop for SocketFile {
     }
 }
 
-/// Pause between two tries to have the lock, and how many. Chosen: making way takes less than one, and starting waits no
-/// longer than a second for somebody who locks the folder for something else.
+/// Pause between two tries to have the lock, and how many. Chosen: making way takes less than one, and starting waits
+/// no longer than a second for somebody who locks the folder for something else.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const LOCK_TRIES: u32 = 100;
 

@@ -14,55 +14,16 @@ use std::{
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::{connection::Connection, kernel::TcpFigures, socket::Remote};
+use super::{
+    connection::Connection,
+    events::{Event, Observer, Reason, Refusal},
+    kernel::TcpFigures,
+    socket::Remote,
+};
 use crate::{multipart::Layout, sync::lock};
 
-/// Why a viewer left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// It closed its connection, or that broke.
-    Closed,
-    /// The series ended, and it has had the last picture.
-    Ended,
-    /// It took no byte for too long.
-    Stalled,
-    /// It had stalled when another one asked for its place.
-    Evicted,
-    /// The application sent it away.
-    Removed,
-    /// The server stopped.
-    Stopped,
-}
-
-/// What the application may want to hear.
-#[derive(Clone, Debug)]
-pub enum Event<'a> {
-    /// A viewer began to watch.
-    Added(&'a Viewer),
-    /// A viewer has left.
-    Removed(&'a Viewer, Reason),
-    /// Somebody did not get what was asked for.
-    Refused(Refusal<'a>),
-    /// The server goes on, but somebody has to see to this.
-    Trouble(&'a str),
-}
-
-/// What was not given, and to whom.
-#[derive(Clone, Copy, Debug)]
-pub struct Refusal<'a> {
-    /// Who asked.
-    pub peer: Remote,
-    /// The path, without its query, and the status of the answer; nothing where the connection was closed at once.
-    pub asked: Option<(&'a str, u16)>,
-    /// Why, in the words of the answer.
-    pub why: &'a str,
-}
-
-/// Told of each event, on a thread of the runtime: must not block.
-pub type Observer = Box<dyn Fn(Event<'_>) + Send + Sync>;
-
-/// Numbers viewers from 1 on, also over several cameras, so that what is told late of one is not taken for what is told of
-/// the next.
+/// Numbers viewers from 1 on, also over several cameras, so that what is told late of one is not taken for what is told
+/// of the next.
 #[derive(Clone, Debug, Default)]
 pub struct Ids(Arc<AtomicU64>);
 
@@ -195,7 +156,8 @@ impl Viewers {
         viewers.any(|viewer| viewer.mark == Some(mark) && !viewer.connection.is_leaving())
     }
 
-    /// Sends the viewer with this id away: with the end of its stream, unless it has stalled. Returns whether there was one.
+    /// Sends the viewer with this id away: with the end of its stream, unless it has stalled. Returns whether there was
+    /// one.
     pub fn remove(&self, id: u64) -> bool {
         let viewer =
             lock(&self.state).viewers.iter().find(|(_, viewer)| viewer.id == id).map(|(_, viewer)| viewer.clone());
@@ -360,25 +322,12 @@ impl Drop for ViewerPlace {
     }
 }
 
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "closed",
-            Self::Ended => "ended",
-            Self::Stalled => "stalled",
-            Self::Evicted => "evicted",
-            Self::Removed => "removed",
-            Self::Stopped => "stopped",
-        })
-    }
-}
-
 /// Least time without a byte after which a viewer has to give up its place to another one. Chosen: a viewer on a poor
 /// link stands still for less.
 const EVICT_AFTER: Duration = Duration::from_secs(1);
 
-/// Time that a viewer which is sent away has for the rest of its picture, and in the advance layout for the picture once
-/// more. Chosen: 2 Mbit/s take 1 MB in it, and as its place is free at once nobody waits for it.
+/// Time that a viewer which is sent away has for the rest of its picture, and in the advance layout for the picture
+/// once more. Chosen: 2 Mbit/s take 1 MB in it, and as its place is free at once nobody waits for it.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Time without a byte after which a stop waits for a viewer no more. Chosen: longer than the round trip of nearly any

@@ -216,8 +216,8 @@ impl BaseSinkImpl for MjpegServerSink {
 }
 
 impl MjpegServerSink {
-    /// Whether pictures leave on arrival, without waiting for their time: the pipeline is live, and the user does not want
-    /// to wait.
+    /// Whether pictures leave on arrival, without waiting for their time: the pipeline is live, and the user does not
+    /// want to wait.
     pub(super) fn sends_on_arrival(&self) -> bool {
         self.upstream_live.load(Ordering::Relaxed) && !lock(&self.settings).live_sync
     }

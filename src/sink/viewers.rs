@@ -21,8 +21,8 @@ const CLIENT_ADDED: &str = "client-added";
 const CLIENT_REMOVED: &str = "client-removed";
 const REMOVE: &str = "remove";
 
-/// The element's signals. `client-added` and `client-removed` come one after the other from a thread of the element; those
-/// of viewers that a stop sent away may come when the element is in NULL already.
+/// The element's signals. `client-added` and `client-removed` come one after the other from a thread of the element;
+/// those of viewers that a stop sent away may come when the element is in NULL already.
 #[expect(unused_doc_comments, reason = "hotdoc reads them")]
 pub(super) fn signals() -> &'static [Signal] {
     static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
@@ -90,8 +90,8 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    /// Has the element emit its signals, from a thread of its own: a handler that takes its time holds up no viewer, and
-    /// may change the state of the element. The thread ends when the observer is dropped and all has been told.
+    /// Has the element emit its signals, from a thread of its own: a handler that takes its time holds up no viewer,
+    /// and may change the state of the element. The thread ends when the observer is dropped and all has been told.
     ///
     /// # Errors
     ///
@@ -132,8 +132,8 @@ impl Teller {
     }
 }
 
-/// Has upstream go on. Not from the thread that calls handlers, as the viewer would wait for them, nor from the server's,
-/// as elements upstream may take their time.
+/// Has upstream go on. Not from the thread that calls handlers, as the viewer would wait for them, nor from the
+/// server's, as elements upstream may take their time.
 fn unthrottle(element: &glib::WeakRef<MjpegServerSink>) {
     if let Some(element) = element.upgrade()
         && element.imp().throttles()
@@ -219,6 +219,6 @@ fn client(viewer: &ViewerFigures) -> gst::Structure {
         .build()
 }
 
-/// Signals that may wait for a handler, beside those of viewers that leave. Chosen: more come only where a handler never
-/// returns; 200 bytes each.
+/// Signals that may wait for a handler, beside those of viewers that leave. Chosen: more come only where a handler
+/// never returns; 200 bytes each.
 const MAX_EVENTS: usize = 4096;

@@ -135,8 +135,8 @@ impl Queue {
         }
     }
 
-    /// Says how long after its first byte a picture is shown: a sink that waits for that holds up the next ones, which are
-    /// not late by it.
+    /// Says how long after its first byte a picture is shown: a sink that waits for that holds up the next ones, which
+    /// are not late by it.
     pub(super) fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
     }

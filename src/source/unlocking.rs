@@ -1,9 +1,9 @@
 //! Which of the base class's calls of `unlock()` and `unlock_stop()` are meant for a `create()` that waits.
 //!
 //! Up to GStreamer 1.22 all are: they belong to flushes, and to stopping. A newer one (seen with 1.26.2) also unlocks a
-//! live source for each pause. A `create()` that returns for that, and only when the pause is over already, has its task
-//! stopped for good: it was started again before, when it still ran. So that unlock is not followed; `create()` waits
-//! through the pause (`Queue::hold`).
+//! live source for each pause. A `create()` that returns for that, and only when the pause is over already, has its
+//! task stopped for good: it was started again before, when it still ran. So that unlock is not followed; `create()`
+//! waits through the pause (`Queue::hold`).
 //!
 //! The newer one takes the unlock of a pause back from the streaming thread, on its way into `create()`, with no lock
 //! held. A flush or a stop that another thread has begun at that moment would be taken back with it, and its thread

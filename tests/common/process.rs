@@ -70,9 +70,9 @@ impl Drop for Process {
     }
 }
 
-/// A port that was free a moment ago, for programs that cannot choose one. The system gives it to no socket that asks for
-/// any: not to those of other tests, nor to a client that asks at this port again and again while nobody listens there,
-/// which would end up connected to itself, and keep it.
+/// A port that was free a moment ago, for programs that cannot choose one. The system gives it to no socket that asks
+/// for any: not to those of other tests, nor to a client that asks at this port again and again while nobody listens
+/// there, which would end up connected to itself, and keep it.
 pub fn free_port() -> u16 {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     // Linux gives those from 32768 on, unless told otherwise.

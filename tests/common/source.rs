@@ -134,8 +134,8 @@ impl Source {
         structure
     }
 
-    /// Ends the server, waits until the element has noticed, and takes what came before; a picture may still be on its way
-    /// from the element.
+    /// Ends the server, waits until the element has noticed, and takes what came before; a picture may still be on its
+    /// way from the element.
     #[track_caller]
     pub fn lose(&self, end: impl FnOnce()) {
         // Each try has said that the stream is lost: with `hasty` more of them than one has waited for.
@@ -173,8 +173,8 @@ impl Drop for Source {
 /// How long a test waits for what must come.
 const DEADLINE: gst::ClockTime = gst::ClockTime::from_seconds(pipeline::DEADLINE.as_secs());
 
-/// How long it took until a picture came again, each time: less than two seconds nine times out of ten, and less than ten
-/// each time, as the machine may be busy elsewhere. docs/reliability.md says so.
+/// How long it took until a picture came again, each time: less than two seconds nine times out of ten, and less than
+/// ten each time, as the machine may be busy elsewhere. docs/reliability.md says so.
 #[track_caller]
 pub fn assert_back(mut took: Vec<Duration>, what: &str) {
     took.sort();

@@ -92,7 +92,8 @@ impl Between {
         }
     }
 
-    /// Takes a line. Returns whether it ends a part that was announced as a picture and held data, but no start of image.
+    /// Takes a line. Returns whether it ends a part that was announced as a picture and held data, but no start of
+    /// image.
     fn take(&mut self, line: &[u8], delimiter: &mut Delimiter) -> bool {
         let lost = self.junk >= MIN_PICTURE && self.head.is_picture();
         let line_is = Line::of(line);

@@ -10,9 +10,9 @@ use bytes::Bytes;
 
 use crate::sync::lock;
 
-/// Holds what came from the stream and is not consumed yet, with room for more. Pictures leave with the memory that they
-/// were read into, and that comes back when the last of them is dropped: so a picture is copied nowhere, and the room
-/// need not be cleared for each read.
+/// Holds what came from the stream and is not consumed yet, with room for more. Pictures leave with the memory that
+/// they were read into, and that comes back when the last of them is dropped: so a picture is copied nowhere, and the
+/// room need not be cleared for each read.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     bytes: Vec<u8>,
@@ -84,8 +84,8 @@ impl Buffer {
         picture
     }
 
-    /// Takes out what stands there, pictures that are consumed; `likely` is the length of memory that mostly does for what
-    /// follows.
+    /// Takes out what stands there, pictures that are consumed; `likely` is the length of memory that mostly does for
+    /// what follows.
     pub(super) fn lend(&mut self, pictures: Range<usize>, likely: usize) -> Bytes {
         let rest = self.data().len();
         if pictures.len() < self.bytes.len() / KEPT || rest > pictures.len() {
@@ -143,8 +143,8 @@ impl Drop for Lent {
 /// most, and of small ones as many as wait in a queue.
 const MAX_SPARE: usize = 6 * 1024 * 1024;
 
-/// How many times as long as what is in it memory may be that is kept. Chosen: of what is given out three quarters may be
-/// of no use to whoever holds it.
+/// How many times as long as what is in it memory may be that is kept. Chosen: of what is given out three quarters may
+/// be of no use to whoever holds it.
 const KEPT: usize = 4;
 
 #[cfg(test)]

@@ -70,8 +70,8 @@ impl<S: Copy> Picture<S> {
         Some(Verdict::Damaged(damage, Resume::At(end)))
     }
 
-    /// A start that no segment follows is junk that looks like one, if another comes in its part. If none does, it is all
-    /// that is left of a picture.
+    /// A start that no segment follows is junk that looks like one, if another comes in its part. If none does, it is
+    /// all that is left of a picture.
     fn judge_junk(&mut self, damage: Damage, data: &[u8], stream: &Stream) -> Verdict {
         let too_large = data.len() > stream.limits.max_frame;
         let data = &data[..data.len().min(stream.limits.max_frame)];
@@ -151,7 +151,8 @@ pub(super) fn cut_short(part: &[u8]) -> Verdict {
 /// much when the light goes on.
 pub(super) const LONGER: usize = 64 * 1024;
 
-/// Longest line that is looked at as the head that follows junk, in bytes. Chosen: far longer than a type or a length is.
+/// Longest line that is looked at as the head that follows junk, in bytes. Chosen: far longer than a type or a length
+/// is.
 const MAX_HEAD_LINE: usize = 1024;
 
 /// Damaged pictures in a row after which the search for the next goes on behind the damage, not behind the start, and

@@ -4,8 +4,8 @@
 //! `damaged.rs` where that shows damage), or over bytes that hold none (`skip.rs`). A place sees the bytes at hand and
 //! what the stream has shown so far (`stream.rs`), and answers with a [`Turn`], which the reader carries out.
 //!
-//! What it decides depends on the bytes and their order only, never on how they were cut into reads; [`Reader::idle`] is
-//! the one exception, and only the caller's clock calls it.
+//! What it decides depends on the bytes and their order only, never on how they were cut into reads; [`Reader::idle`]
+//! is the one exception, and only the caller's clock calls it.
 
 mod between;
 mod buffer;
@@ -291,8 +291,8 @@ impl<S> Turn<S> {
     }
 }
 
-/// Length of memory for pictures of that length: several small ones, so that a flood of them is read by few calls, or one
-/// large one and the next head, so that little has to be moved when it leaves.
+/// Length of memory for pictures of that length: several small ones, so that a flood of them is read by few calls, or
+/// one large one and the next head, so that little has to be moved when it leaves.
 fn memory_for(expected: usize) -> usize {
     if expected < LARGE { (SEVERAL * expected).max(SPACE) } else { expected.saturating_add(NEXT_HEAD) }
 }
@@ -313,8 +313,8 @@ struct Lead {
 /// has about 20 MB. Too small loses pictures, too large is memory that a hostile camera may hold.
 const DEFAULT_MAX_FRAME: usize = 32 * 1024 * 1024;
 
-/// From here on a picture is large, in bytes, and how many smaller ones there is memory for at once. Chosen: the pictures
-/// of one read leave with one memory, and whoever keeps one of them keeps all.
+/// From here on a picture is large, in bytes, and how many smaller ones there is memory for at once. Chosen: the
+/// pictures of one read leave with one memory, and whoever keeps one of them keeps all.
 const LARGE: usize = 128 * 1024;
 const SEVERAL: usize = 3;
 

@@ -27,7 +27,8 @@ pub(super) struct Picture<S> {
     /// It does not stand at the beginning of its part, nor nearly.
     behind_junk: bool,
     pub(super) walk: Walk,
-    /// Nothing that ends its part begins before this offset from its start. Only kept once the walk has ended or failed.
+    /// Nothing that ends its part begins before this offset from its start. Only kept once the walk has ended or
+    /// failed.
     pub(super) searched: usize,
     stamp: S,
     /// The picture is whole; only what follows may still change its length.
@@ -127,8 +128,8 @@ impl<S: Copy> Picture<S> {
     }
 
     fn judge(&mut self, data: &[u8], stream: &mut Stream) -> Verdict {
-        // The walk sees no byte beyond the limit, nor beyond the declared length until that has proved wrong, so that what
-        // it finds there cannot depend on how reads were cut.
+        // The walk sees no byte beyond the limit, nor beyond the declared length until that has proved wrong, so that
+        // what it finds there cannot depend on how reads were cut.
         let max_frame = stream.limits.max_frame;
         let seen = data.len().min(self.length.unwrap_or(max_frame));
         let step = self.walk.step(&data[..seen], 0);
@@ -290,6 +291,6 @@ fn is_plain(padding: &[u8]) -> bool {
     memmem::find(padding, b"\n--").is_none() && memmem::find(padding, &jpeg::START).is_none()
 }
 
-/// Bytes that may stand behind a picture and be neither its own nor a line end. Chosen: some cameras add one or a few; what
-/// follows a thumbnail is longer.
+/// Bytes that may stand behind a picture and be neither its own nor a line end. Chosen: some cameras add one or a few;
+/// what follows a thumbnail is longer.
 const SLACK: usize = 16;

@@ -272,8 +272,8 @@ fn filling_more_than_the_space_counts_as_filling_it() {
     assert_eq!(reader.next(), None);
 }
 
-/// A stream that puts a record before each picture and another behind it is one; in a stream whose pictures stood at the
-/// beginning so far, the first such one is taken for the thumbnail of a picture whose start is missing.
+/// A stream that puts a record before each picture and another behind it is one; in a stream whose pictures stood at
+/// the beginning so far, the first such one is taken for the thumbnail of a picture whose start is missing.
 #[test]
 fn what_stands_before_pictures_is_judged_by_what_stood_there_so_far() {
     let record = b" record of the camera ".repeat(20);
@@ -357,7 +357,8 @@ fn a_part_without_a_picture_is_counted_however_long_it_is() {
     }
 }
 
-/// Seen from outside: of a body that calls itself one picture of ten megabytes, and never pauses, nothing came for seconds.
+/// Seen from outside: of a body that calls itself one picture of ten megabytes, and never pauses, nothing came for
+/// seconds.
 #[test]
 fn a_length_of_very_many_pictures_holds_none_of_them_back() {
     let mut reader = reader();

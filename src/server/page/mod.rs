@@ -1,5 +1,5 @@
-//! The page with all cameras of a server, or one of them, that with a stream alone, and the icon that browsers show with
-//! them. None needs anything from elsewhere.
+//! The page with all cameras of a server, or one of them, that with a stream alone, and the icon that browsers show
+//! with them. None needs anything from elsewhere.
 
 use std::sync::Arc;
 
@@ -25,7 +25,8 @@ pub(super) fn page(uri: &Uri, version: Version, base: &Mount, cameras: &[(Mount,
     fill(layout, version, &title, &cells.collect::<String>())
 }
 
-/// The stream at `uri` and nothing else, for a browser that opens its address: Chromium shows streams inside a page only.
+/// The stream at `uri` and nothing else, for a browser that opens its address: Chromium shows streams inside a page
+/// only.
 pub(super) fn alone(uri: &Uri, version: Version, mount: &Mount) -> Response<Body> {
     // hyper takes no quotation mark in an address, so that nothing else of a query means anything in an attribute.
     let source = format!("?{}", uri.query().unwrap_or_default().replace('&', "&amp;"));
@@ -62,7 +63,8 @@ fn fill(layout: Layout, version: Version, title: &str, cells: &str) -> Response<
     reply::bytes("text/html; charset=utf-8", filled(PAGE, &values).into())
 }
 
-/// The template with these values in place of their names in braces. A value is put in as it is, whatever it looks like.
+/// The template with these values in place of their names in braces. A value is put in as it is, whatever it looks
+/// like.
 fn filled(template: &str, values: &[(&str, &str)]) -> String {
     let mut pieces = template.split('{');
     let mut page = pieces.next().unwrap_or_default().to_owned();
@@ -125,8 +127,9 @@ pub(super) fn icon() -> Response<Body> {
     response
 }
 
-/// Cameras that a page without scripts shows as streams over HTTP/1, and one with them at the most (`STREAMS` there); the
-/// others are asked for single pictures. Browsers open six connections to a server by HTTP/1, and two have to be left.
+/// Cameras that a page without scripts shows as streams over HTTP/1, and one with them at the most (`STREAMS` there);
+/// the others are asked for single pictures. Browsers open six connections to a server by HTTP/1, and two have to be
+/// left.
 const STREAMS: usize = 4;
 
 const XHTML: &[u8] = b"application/xhtml+xml";

@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// What the user asked for. The server starts on the way to READY, so a change counts from the next time; that is why the
-/// properties are not marked as mutable in READY. No `Debug`, as it would show the secrets.
+/// What the user asked for. The server starts on the way to READY, so a change counts from the next time; that is why
+/// the properties are not marked as mutable in READY. No `Debug`, as it would show the secrets.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) host: String,

@@ -5,7 +5,8 @@ use super::*;
 /// A picture whose first segment has no length.
 const BROKEN: &[u8] = b"\xff\xd8\xff\xe0\0\0 and what is left of it";
 
-/// Seen from outside: a damaged picture whose length was wrong as well silenced the stream until as many bytes had come.
+/// Seen from outside: a damaged picture whose length was wrong as well silenced the stream until as many bytes had
+/// come.
 #[test]
 fn a_damaged_picture_whose_length_lies_holds_up_nothing() {
     for lie in [60, 10_000, 30_000_000] {
@@ -66,7 +67,8 @@ fn a_start_that_no_marker_follows_lets_no_thumbnail_out() {
     let [Event::Frame(_), Event::Damaged(_), Event::Frame(_)] = events(&mut reader)[..] else { panic!() };
 }
 
-/// Seen from outside: they were lost where lengths had been right, or where others of the stream stood at the beginning.
+/// Seen from outside: they were lost where lengths had been right, or where others of the stream stood at the
+/// beginning.
 #[test]
 fn a_whole_picture_comes_out_behind_the_beginning_of_another() {
     for beginning in [&PICTURE[..8], b"\xff\xd8\xff\xfe\0\x04ab", b"\xff\xd8\xff\xd0"] {
